@@ -1,0 +1,26 @@
+"""asteroid-karaoke: take the singing voice out of a song, as a plugin to the Asteroid toolkit.
+
+Importing the package registers its models with Asteroid:
+
+    >>> import asteroid_karaoke
+    >>> from asteroid.models import get
+    >>> get("KaraokeNet") is asteroid_karaoke.KaraokeNet
+    True
+"""
+
+from ._compat import ensure_torchaudio
+
+ensure_torchaudio()
+
+import asteroid.models as _models  # noqa: E402  (Asteroid needs torchaudio)
+
+from .model import KaraokeNet  # noqa: E402
+
+__version__ = "0.1.0"
+__all__ = ["KaraokeNet", "__version__"]
+
+if not hasattr(_models, KaraokeNet.__name__):
+    _models.register_model(KaraokeNet)
+elif getattr(_models, KaraokeNet.__name__) is not KaraokeNet:
+    # The package was imported anew (a notebook's reload): Asteroid refuses a name twice, the newest class wins.
+    setattr(_models, KaraokeNet.__name__, KaraokeNet)

@@ -1,0 +1,201 @@
+"""Manifests: one JSON line a song, the only thing that datasets know about a corpus.
+
+A recipe (``recipes/<corpus>.py``) looks at a corpus once and writes ``train.jsonl``, ``valid.jsonl`` and
+``test.jsonl``; from there on nobody asks again where the corpus came from. The idea is lhotse's
+(https://github.com/lhotse-speech/lhotse); the fields are those of singing voice separation.
+
+An audio source is a path, or a path with ``#stream=N`` for the N-th audio stream of a container such as
+MUSDB18's ``.stem.mp4``. Where a stem is spread over several sources, their sum is meant.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from . import audio
+
+SPLITS = ("train", "valid", "test")
+STEMS = ("mixture", "vocals", "accompaniment")
+#: What each role must bring along.
+ROLES = {
+    "stems": ("vocals", "accompaniment"),
+    "vocals": ("vocals",),
+    "music": ("accompaniment",),
+    "mixture": ("mixture",),
+}
+Sources = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Song:
+    """One song and what is known of its stems.
+
+    Args:
+        id: Unique within its corpus.
+        split: One of ``train``, ``valid``, ``test``.
+        corpus: Name of the corpus, as in ``recipes/<corpus>.py``.
+        role: ``stems`` (voice and backing known), ``vocals`` (voice only), ``music`` (backing only) or
+            ``mixture`` (neither known).
+        licence: The song's licence, as its source states it.
+        sample_rate: In Hz, of all the song's sources.
+        channels: Number of channels of the song's sources.
+        frames: Length of the song in samples at ``sample_rate``.
+        mixture: Sources of the mixture. None where it is the sum of the stems.
+        vocals: Sources of the voice, summed.
+        accompaniment: Sources of the backing, summed.
+        start: First sample that may be used.
+        stop: One past the last sample that may be used.
+        weight: How often a second of this song is drawn, beside 1 for a song with true stems. Below 1
+            for stems that a machine estimated.
+
+    Raises:
+        ValueError: A field has a value that no song can have. The message names the song.
+    """
+
+    id: str
+    split: str
+    corpus: str
+    role: str
+    licence: str
+    sample_rate: int
+    channels: int
+    frames: int
+    mixture: Sources | None = None
+    vocals: Sources | None = None
+    accompaniment: Sources | None = None
+    start: int = 0
+    stop: int | None = None
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        for stem in STEMS:
+            sources = getattr(self, stem)
+            if sources is not None:
+                sources = (sources,) if isinstance(sources, str) else tuple(sources)
+                object.__setattr__(self, stem, sources or None)
+        if self.stop is None:
+            object.__setattr__(self, "stop", self.frames)
+        faults = list(self._faults())
+        if faults:
+            raise ValueError(f"song {self.id!r}: " + "; ".join(faults))
+
+    def _faults(self) -> Iterable[str]:
+        if self.split not in SPLITS:
+            yield f"split is {self.split!r}, expected one of {', '.join(SPLITS)}"
+        if self.role not in ROLES:
+            yield f"role is {self.role!r}, expected one of {', '.join(ROLES)}"
+        for stem in ROLES.get(self.role, ()):
+            if getattr(self, stem) is None:
+                yield f"role {self.role!r} needs {stem}, which is missing"
+        for name in ("sample_rate", "channels", "frames"):
+            if getattr(self, name) <= 0:
+                yield f"{name} is {getattr(self, name)}, expected more than 0"
+        if not self.weight > 0:
+            yield f"weight is {self.weight}, expected more than 0"
+        if not 0 <= self.start < (self.stop or 0) <= self.frames:
+            yield f"span {self.start}..{self.stop} does not lie within 0..{self.frames}"
+
+    @property
+    def seconds(self) -> float:
+        """Length of the usable part, in s."""
+        assert self.stop is not None
+        return (self.stop - self.start) / self.sample_rate
+
+    def sources(self) -> Iterable[tuple[str, str]]:
+        """All pairs of a stem's name and one of its sources."""
+        for stem in STEMS:
+            for source in getattr(self, stem) or ():
+                yield stem, source
+
+
+def read(path: str | os.PathLike) -> list[Song]:
+    """Read a manifest; relative paths are taken from the manifest's folder.
+
+    Raises:
+        FileNotFoundError: There is no such manifest.
+        ValueError: A line is not a song. The message names the file and the line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no manifest at {path}: run the recipe's stage 1 first")
+    songs = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            song = Song(**json.loads(line))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}, line {number}: {error}") from error
+        songs.append(_map_paths(song, lambda source: os.path.join(path.parent.resolve(), source)))
+    return songs
+
+
+def write(songs: Iterable[Song], path: str | os.PathLike) -> Path:
+    """Write a manifest beside its final place, then move it there in one step.
+
+    Sources below the manifest's folder are stored relative to it, so that the folder can be moved.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    root = path.parent.resolve()
+
+    def shorten(source: str) -> str:
+        inside = Path(source).is_relative_to(root)
+        return str(Path(source).relative_to(root)) if inside else source
+
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8"
+    ) as file:
+        for song in songs:
+            file.write(json.dumps(_as_plain(_map_paths(song, shorten)), ensure_ascii=False) + "\n")
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+    return path
+
+
+def validate(songs: Iterable[Song]) -> None:
+    """Open every source of every song and compare it with what the manifest says.
+
+    Raises:
+        ValueError: Names every fault of every song at once, with the song's id and both numbers.
+    """
+    faults: list[str] = []
+    seen: set[str] = set()
+    for song in songs:
+        if song.id in seen:
+            faults.append(f"{song.id}: stands twice in the manifest")
+        seen.add(song.id)
+        for stem, source in song.sources():
+            try:
+                found = audio.info(source)
+            except (OSError, ValueError) as error:
+                faults.append(f"{song.id}: {stem}: {error}")
+                continue
+            for name in ("sample_rate", "channels", "frames"):
+                if getattr(found, name) != getattr(song, name):
+                    faults.append(
+                        f"{song.id}: {stem} {source} has {name} {getattr(found, name)}, "
+                        f"the manifest says {getattr(song, name)}"
+                    )
+    if faults:
+        raise ValueError(f"{len(faults)} fault(s) in the manifest:\n  " + "\n  ".join(faults))
+
+
+def _map_paths(song: Song, function) -> Song:
+    changed = {
+        stem: tuple(function(source) for source in getattr(song, stem))
+        for stem in STEMS
+        if getattr(song, stem) is not None
+    }
+    return replace(song, **changed)
+
+
+def _as_plain(song: Song) -> dict:
+    plain = {name: value for name, value in asdict(song).items() if value is not None}
+    for stem in STEMS:
+        if stem in plain and len(plain[stem]) == 1:
+            plain[stem] = plain[stem][0]
+    return plain

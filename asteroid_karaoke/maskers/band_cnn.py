@@ -1,0 +1,233 @@
+"""The default masker: a U-Net of convolutions over few, uneven frequency rows.
+
+SCNet (https://arxiv.org/abs/2401.13276) showed that frequency can be reduced early and unevenly, as long as the
+low bins, where the harmonics of a voice stand apart, are treated best. So the first layer folds the 2049 bins
+of a frame into about 220 rows of many channels; two more levels bring them down to 55. All that follows is
+dense convolutions and matrix products, which run near a CPU's peak where depthwise convolutions and thin maps
+at full resolution do not (``eval/LOG.md`` has the timings). In the bottleneck a learnt matrix mixes the rows
+of a frame, which lets a harmonic at 300 Hz know of its relatives at 3 kHz.
+
+Everything is local in time: the level that the input is normalised by is a moving mean, the norms are batch
+norms, and the context is bounded and known (:attr:`BandCNN.context`), so a song cut into blocks gives the
+very same voice as a whole one.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+#: Channels per level and bottleneck blocks of the named sizes.
+SIZES = {
+    "tiny": {"channels": 32, "depth": 4},
+    "small": {"channels": 48, "depth": 8},
+    "base": {"channels": 128, "depth": 12},
+}
+#: Upper ends of the three bands as shares of all bins (SCNet's), and how many bins make a row in each.
+BANDS = ((0.175, 4), (0.567, 8), (1.0, 32))
+#: Dilations of the bottleneck's convolutions along time, over and over.
+DILATIONS = (1, 2, 4, 8)
+#: Exponent that flattens the dynamics of what the network sees, as the ear does.
+COMPRESSION = 0.4
+#: Frames on each side that the moving level looks at: 0.37 s at a hop of 1024 samples and 44.1 kHz.
+LEVEL_FRAMES = 16
+#: A voice's bin can be louder than the mixture's, when the backing cancels it.
+MASK_LIMIT = 1.5
+
+
+class BandCNN(nn.Module):
+    """Complex mask of the voice from a complex spectrum.
+
+    Args:
+        in_channels: Audio channels.
+        n_bins: Frequency bins, ``n_fft // 2 + 1``.
+        size: Named size, one of ``tiny``, ``small``, ``base``.
+
+    Shape:
+        - input: `(batch, channels, bins, frames)`, complex
+        - output: the same, complex; each value's modulus is below 1.5
+
+    Raises:
+        ValueError: There is no such size.
+    """
+
+    #: The transform that :class:`~asteroid_karaoke.KaraokeNet` gives this masker unless told otherwise.
+    transform = {"sample_rate": 44100, "in_channels": 2, "n_fft": 4096, "hop_length": 1024}
+
+    def __init__(self, in_channels: int = 2, n_bins: int = 2049, size: str = "small"):
+        super().__init__()
+        if size not in SIZES:
+            raise ValueError(f"size is {size!r}, expected one of {', '.join(SIZES)}")
+        self.size = size
+        width, depth = SIZES[size]["channels"], SIZES[size]["depth"]
+        widths = [width, width * 3 // 2, width * 2]
+        self.fold = Fold(3 * in_channels, width, n_bins)
+        rows = [self.fold.n_rows]
+        for _ in widths[1:]:
+            rows.append((rows[-1] + 1) // 2)
+        self.encoder = nn.ModuleList(Block(w) for w in widths[:-1])
+        self.down = nn.ModuleList(
+            nn.Conv2d(i, o, (2, 1), stride=(2, 1)) for i, o in zip(widths, widths[1:], strict=False)
+        )
+        self.bottleneck = nn.Sequential(
+            *(
+                Block(widths[-1], DILATIONS[i % len(DILATIONS)], rows[-1])
+                for i in range(depth)
+            )
+        )
+        self.up = nn.ModuleList(
+            nn.Conv2d(i, 2 * o, 1) for o, i in zip(widths, widths[1:], strict=False)
+        )
+        self.decoder = nn.ModuleList(Block(w) for w in widths[:-1])
+        self.unfold = Unfold(width, 2 * in_channels, n_bins)
+
+    @property
+    def context(self) -> int:
+        """Frames on each side that one frame of the mask depends on."""
+        convolutions = sum(
+            module.kernel_size[1] // 2 * module.dilation[1]
+            for module in self.modules()
+            if isinstance(module, nn.Conv2d)
+        )
+        return convolutions + LEVEL_FRAMES
+
+    def get_config(self) -> dict:
+        """The masker's own arguments, plain and flat."""
+        return {"size": self.size}
+
+    def forward(self, spectrum: Tensor) -> Tensor:
+        """Compute the mask; see the class for shapes."""
+        x = self.fold(features(spectrum).contiguous(memory_format=torch.channels_last))
+        skips = []
+        for block, down in zip(self.encoder, self.down, strict=True):
+            x = block(x)
+            skips.append(x)
+            x = down(F.pad(x, (0, 0, 0, x.shape[2] % 2)))
+        x = self.bottleneck(x)
+        for block, up in zip(reversed(self.decoder), reversed(self.up), strict=True):
+            skip = skips.pop()
+            x = block(double_rows(up(x))[:, :, : skip.shape[2]] + skip)
+        return bounded(self.unfold(x).float())
+
+
+def features(spectrum: Tensor) -> Tensor:
+    """What the network sees: compressed real part, imaginary part and magnitude, at an even level.
+
+    Shape:
+        - input: `(batch, channels, bins, frames)`, complex
+        - output: `(batch, 3 * channels, bins, frames)`
+    """
+    power = spectrum.real.square() + spectrum.imag.square()
+    level = F.avg_pool1d(
+        power.mean((1, 2)).unsqueeze(1),
+        2 * LEVEL_FRAMES + 1,
+        stride=1,
+        padding=LEVEL_FRAMES,
+        count_include_pad=False,
+    ).clamp(min=1e-10)[:, :, None]
+    power = power / level
+    scale = (power + 1e-8).pow((COMPRESSION - 1) / 2) / level.sqrt()
+    return torch.cat(
+        [spectrum.real * scale, spectrum.imag * scale, (power + 1e-8).pow(COMPRESSION / 2)], dim=1
+    )
+
+
+def bounded(mask: Tensor) -> Tensor:
+    """Complex mask from pairs of channels, its modulus limited softly.
+
+    Shape:
+        - input: `(batch, 2 * channels, bins, frames)`
+        - output: `(batch, channels, bins, frames)`, complex
+    """
+    real, imag = mask.chunk(2, dim=1)
+    modulus = (real.square() + imag.square() + 1e-8).sqrt()
+    scale = MASK_LIMIT * torch.tanh(modulus / MASK_LIMIT) / modulus
+    return torch.complex(real * scale, imag * scale)
+
+
+def bands(n_bins: int) -> list[tuple[int, int, int]]:
+    """First bin, last bin + 1 and bins a row of each band."""
+    ends = [round(share * n_bins) for share, _ in BANDS]
+    return [(a, b, n) for a, b, (_, n) in zip([0] + ends, ends, BANDS, strict=False)]
+
+
+class Fold(nn.Module):
+    """Bins to rows: each band by its own strided convolution, then the bands one above the other.
+
+    A learnt offset a row tells the layers that follow, which treat all rows alike, where they are.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, n_bins: int):
+        super().__init__()
+        self.bands = bands(n_bins)
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(in_channels, out_channels, (n, 3), stride=(n, 1), padding=(0, 1))
+            for _, _, n in self.bands
+        )
+        self.n_rows = sum(-((b - a) // -n) for a, b, n in self.bands)
+        self.offset = nn.Parameter(0.02 * torch.randn(1, out_channels, self.n_rows, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(batch, in_channels, bins, frames)` to `(batch, out_channels, rows, frames)`."""
+        rows = [
+            convolution(F.pad(x[:, :, a:b], (0, 0, 0, (a - b) % n)))
+            for convolution, (a, b, n) in zip(self.convolutions, self.bands, strict=True)
+        ]
+        x = torch.cat(rows, dim=2)
+        return x + self.offset.to(x.dtype)
+
+
+class Unfold(nn.Module):
+    """Rows back to bins: a pointwise layer a band, whose channels are the bins of a row."""
+
+    def __init__(self, in_channels: int, out_channels: int, n_bins: int):
+        super().__init__()
+        self.bands = bands(n_bins)
+        self.layers = nn.ModuleList(
+            nn.Conv2d(in_channels, out_channels * n, 1) for _, _, n in self.bands
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(batch, in_channels, rows, frames)` to `(batch, out_channels, bins, frames)`."""
+        bins, row = [], 0
+        for layer, (a, b, n) in zip(self.layers, self.bands, strict=True):
+            n_rows = -((b - a) // -n)
+            band = layer(x[:, :, row : row + n_rows]).unflatten(1, (-1, n))
+            bins.append(band.transpose(2, 3).flatten(2, 3)[:, :, : b - a])
+            row += n_rows
+        return torch.cat(bins, dim=2)
+
+
+class Block(nn.Module):
+    """Residual block: a dense 3 × 3 convolution, dilated in time, and a pointwise layer.
+
+    Given `n_rows`, all rows of a frame are mixed in between by one learnt matrix, the same for each
+    channel: in channels-last memory that is a single matrix product without a copy.
+    """
+
+    def __init__(self, channels: int, dilation: int = 1, n_rows: int = 0):
+        super().__init__()
+        self.convolution = nn.Conv2d(
+            channels, channels, 3, padding=(1, dilation), dilation=(1, dilation), bias=False
+        )
+        self.norm = nn.BatchNorm2d(channels)
+        self.rows = nn.Parameter(torch.randn(n_rows, n_rows) * 0.3 * n_rows**-0.5) if n_rows else None
+        self.pointwise = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(batch, channels, rows, frames)` to the same."""
+        y = F.silu(self.norm(self.convolution(x)))
+        if self.rows is not None:
+            y = y + mix_rows(self.rows, y)
+        return x + self.pointwise(y)
+
+
+def mix_rows(weight: Tensor, x: Tensor) -> Tensor:
+    """Matrix product over the rows of `(batch, channels, rows, frames)`, channels-last in memory."""
+    batch, channels, rows, frames = x.shape
+    flat = x.permute(0, 2, 3, 1).reshape(batch, rows, frames * channels)
+    return torch.matmul(weight, flat).view(batch, rows, frames, channels).permute(0, 3, 1, 2)
+
+
+def double_rows(x: Tensor) -> Tensor:
+    """`(batch, 2 * channels, rows, frames)` to `(batch, channels, 2 * rows, frames)`."""
+    return x.unflatten(1, (-1, 2)).transpose(2, 3).flatten(2, 3)

@@ -1,0 +1,195 @@
+"""Pictures: spectrograms of mixture, voice and karaoke; training curves.
+
+Drawn on figures of their own, with matplotlib's Agg canvas: no display is needed, and nothing of a
+caller's pyplot is touched.
+"""
+
+import csv
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator
+
+N_FFT = 4096
+#: Steps between frames, in samples, of a short and of a long song.
+MIN_HOP, MAX_HOP = 256, 1024
+#: Frames that are transformed at once.
+BLOCK = 512
+#: The picture's resolution: more columns than pixels would only cost time.
+MAX_COLUMNS = 1200
+MAX_ROWS = 256
+LOWEST_HZ = 40.0
+FLOOR_DB = -140.0
+RANGE_DB = 80.0
+DPI = 110
+FREQUENCIES = (50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000)
+
+
+def plot_spectrograms(
+    panels: Mapping[str, np.ndarray], sample_rate: int, path: str | os.PathLike
+) -> Path:
+    """Draw spectrograms below each other: one time axis, one log-frequency axis, one colour scale.
+
+    The colours span 80 dB down from the loudest point of all panels, so that a voice that is left
+    in the karaoke looks as loud as it is. Memory does not grow with the length of the audio.
+
+    Args:
+        panels: For each title an audio signal ``(channels, time)``; their lengths may differ.
+        sample_rate: In Hz, of all panels.
+        path: The picture; its suffix says the format (``.png``, ``.jpg``, ``.webp``).
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: There is no panel, or one is not ``(channels, time)`` or holds no sample.
+    """
+    if not panels:
+        raise ValueError("no panels: expected at least one title with its audio")
+    for title, wav in panels.items():
+        if wav.ndim != 2 or wav.size == 0:
+            raise ValueError(f"panel {title!r} is {wav.shape}, expected (channels, time) samples")
+    longest = max(wav.shape[1] for wav in panels.values())
+    edges = _band_edges(sample_rate)
+    hop = int(np.clip(longest // MAX_COLUMNS, MIN_HOP, MAX_HOP))
+    column = math.ceil((1 + longest // hop) / MAX_COLUMNS)
+    images = {title: _spectrogram(wav, edges, hop, column) for title, wav in panels.items()}
+    # Silence alone stays dark.
+    top = max(FLOOR_DB + RANGE_DB, *(float(image.max()) for image in images.values()))
+
+    figure = Figure(figsize=(11, 0.9 + 2.1 * len(panels)), dpi=DPI, layout="constrained")
+    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    hertz = edges * sample_rate / N_FFT
+    for ax, (title, image) in zip(axes, images.items(), strict=True):
+        seconds = (np.arange(image.shape[1] + 1) * column - 0.5) * hop / sample_rate
+        mesh = ax.pcolormesh(
+            seconds, hertz, image, cmap="magma", vmin=top - RANGE_DB, vmax=top, rasterized=True
+        )
+        ax.set_facecolor("black")
+        ax.set_yscale("log")
+        ax.set_ylim(hertz[0], hertz[-1])
+        ax.yaxis.set_major_locator(FixedLocator([f for f in FREQUENCIES if f <= sample_rate / 2]))
+        ax.yaxis.set_minor_locator(NullLocator())
+        ax.yaxis.set_major_formatter(EngFormatter(sep=""))
+        ax.set_title(title, loc="left", fontsize="medium")
+        ax.set_ylabel("frequency (Hz)")
+    axes[-1].set_xlabel("time (s)")
+    axes[-1].set_xlim(0, longest / sample_rate)
+    figure.colorbar(mesh, ax=axes, label="level (dB re full-scale sine)", pad=0.01, aspect=40)
+    return _save(figure, path)
+
+
+def plot_curves(csv_path: str | os.PathLike, path: str | os.PathLike) -> Path:
+    """Draw the training curves that Lightning's ``CSVLogger`` wrote.
+
+    Every column with numbers is drawn against the step, or the epoch, or the row, whichever there
+    is first. Losses share one axis, SDRs (dB) another; every other column has its own.
+
+    Args:
+        csv_path: ``metrics.csv``.
+        path: The picture; its suffix says the format.
+
+    Returns:
+        The path.
+
+    Raises:
+        FileNotFoundError: There is no such table.
+        ValueError: The table holds no number to draw.
+    """
+    csv_path = Path(csv_path)
+    if not csv_path.is_file():
+        raise FileNotFoundError(f"no training log at {csv_path}: expected Lightning's metrics.csv")
+    with csv_path.open(newline="", encoding="utf-8") as file:
+        rows = [
+            {key: _number(cell) for key, cell in row.items() if key} for row in csv.DictReader(file)
+        ]
+    clock = next((key for key in ("step", "epoch") if rows and key in rows[0]), "row")
+    groups: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for index, row in enumerate(rows):
+        now = row.get(clock, index)
+        for key, value in row.items():
+            if key not in ("step", "epoch") and math.isfinite(value) and math.isfinite(now):
+                groups.setdefault(_unit(key), {}).setdefault(key, []).append((now, value))
+    if not groups:
+        raise ValueError(f"{csv_path} holds no number to draw: has the training made a step?")
+
+    figure = Figure(figsize=(9, 0.6 + 2.6 * len(groups)), dpi=DPI, layout="constrained")
+    axes = figure.subplots(len(groups), 1, sharex=True, squeeze=False)[:, 0]
+    for ax, (unit, curves) in zip(axes, groups.items(), strict=True):
+        for name, points in curves.items():
+            style = "o-" if len(points) < 40 else "-"
+            ax.plot(*zip(*points, strict=True), style, markersize=3, linewidth=1.2, label=name)
+        ax.set_ylabel(unit)
+        ax.grid(alpha=0.3)
+        ax.legend(loc="best", fontsize="small")
+    axes[-1].set_xlabel(clock)
+    return _save(figure, path)
+
+
+def _band_edges(sample_rate: int) -> np.ndarray:
+    """Edges of the picture's rows, as bins: logarithmic, but no narrower than a bin."""
+    n_bins = N_FFT // 2 + 1
+    first = min(max(1, round(LOWEST_HZ * N_FFT / sample_rate)), n_bins - 1)
+    return np.unique(np.geomspace(first, n_bins, MAX_ROWS + 1).round().astype(int))
+
+
+def _spectrogram(wav: np.ndarray, edges: np.ndarray, hop: int, column: int) -> np.ndarray:
+    """Mean power in dB over channels, the bins of a row and the frames of a column.
+
+    Args:
+        wav: ``(channels, time)``.
+        edges: ``(rows + 1,)``, in bins.
+        hop: Samples between frames. Frame i is centred on sample ``i * hop``.
+        column: Frames in a column of the picture.
+
+    Returns:
+        ``(rows, columns)``, where a sine at full scale that lies on a bin reads 0 dB.
+    """
+    window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
+    n_frames = 1 + wav.shape[1] // hop
+    counts = np.bincount(np.arange(n_frames) // column)
+    power = np.zeros((len(edges) - 1, len(counts)))
+    widths = np.diff(edges)
+    for first in range(0, n_frames, BLOCK):
+        frames = np.arange(first, min(first + BLOCK, n_frames))
+        start, stop = first * hop - N_FFT // 2, frames[-1] * hop + N_FFT // 2
+        # Beyond the signal there is silence.
+        piece = np.zeros((len(wav), stop - start), dtype=np.float32)
+        inside = wav[:, max(start, 0) : stop]
+        piece[:, max(-start, 0) : max(-start, 0) + inside.shape[1]] = inside
+        cut = np.lib.stride_tricks.sliding_window_view(piece, N_FFT, axis=1)[:, ::hop]
+        squared = np.abs(np.fft.rfft(cut * window)) ** 2
+        bands = np.add.reduceat(squared.mean(axis=0)[:, : edges[-1]], edges[:-1], axis=1) / widths
+        np.add.at(power.T, frames // column, bands)
+    return 10 * np.log10(power / counts * (2 / window.sum()) ** 2 + 10 ** (FLOOR_DB / 10))
+
+
+def _number(cell: str | None) -> float:
+    try:
+        return float(cell or "nan")
+    except ValueError:
+        return math.nan
+
+
+def _unit(column: str) -> str:
+    """The axis a column belongs to."""
+    if "loss" in column:
+        return "loss"
+    return "SDR (dB)" if "sdr" in column.lower() else column
+
+
+def _save(figure: Figure, path: str | os.PathLike) -> Path:
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        FigureCanvasAgg(figure).print_figure(part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,263 @@
+"""Scores: museval's, and the SDR of the whole song, from arrays or from folders of files.
+
+The protocol is that of SiSEC 2018 (https://arxiv.org/abs/1804.06267): BSSEval v4, windows of 1 s
+side by side, the two stems scored together, signals of 16 bit (`bsseval` says why), the median over
+frames and then the median over songs. Beside it stands uSDR, the SDR of a whole song, as the Music
+Demixing Challenge 2021 defines it (https://arxiv.org/abs/2108.13559). Nothing is rescaled, cut,
+padded or mixed down.
+
+What has no score has none here either, and is counted: a frame in which a stem or an estimate is
+silent (museval leaves it out for both stems), the part of a second after the last whole frame, and
+a song with a wholly silent stem, where the level of its estimate tells more.
+"""
+
+import logging
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from . import audio, bsseval
+from .results import (
+    STEMS,
+    Record,
+    aggregate,
+    load_song,
+    remove_song,
+    save_song,
+    summarise,
+    table,
+    write_summary,
+)
+
+__all__ = [
+    "STEMS",
+    "Record",
+    "aggregate",
+    "load_song",
+    "save_song",
+    "score_folders",
+    "score_song",
+    "summarise",
+    "table",
+    "usdr",
+    "write_summary",
+]
+
+#: Names that a stem's file may have in a folder to score, without the suffix.
+FILE_NAMES = {"vocals": ("vocals",), "accompaniment": ("accompaniment", "karaoke")}
+SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".aif", ".aiff"}
+SUFFIXES |= {".au", ".caf", ".w64", ".rf64", ".webm", ".mka"}
+EPSILON = 1e-7
+
+logger = logging.getLogger(__name__)
+
+
+def usdr(reference: np.ndarray, estimate: np.ndarray) -> float:
+    """Signal-to-distortion ratio of a whole signal, in dB.
+
+    ``10 log10((sum(s^2) + eps) / (sum((s - e)^2) + eps))`` with eps = 1e-7, over all samples and
+    channels. A silent estimate has 0 dB. A perfect one has a large number instead of infinity.
+
+    Args:
+        reference: ``(channels, time)`` or any other shape.
+        estimate: Of the same shape.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+    if reference.shape != estimate.shape:
+        raise ValueError(f"reference is {reference.shape}, estimate {estimate.shape}: not equal")
+    signal = np.asarray(reference, dtype=np.float64)
+    error = signal - estimate
+    return _decibel(np.sum(signal**2) + EPSILON) - _decibel(np.sum(error**2) + EPSILON)
+
+
+def score_song(
+    references: np.ndarray, estimates: np.ndarray, sample_rate: int, name: str = "song"
+) -> Record:
+    """Score one song.
+
+    Args:
+        references: True stems ``(2, channels, time)`` in the order of `STEMS`.
+        estimates: Of the same shape and order.
+        sample_rate: In Hz.
+        name: Used in messages and kept in the record.
+
+    Returns:
+        What museval's ``TrackStore`` holds (``targets`` with the scores of each frame in dB, NaN
+        where there is none, and ``museval_version``). Under ``song``: ``name``, ``sample_rate``,
+        ``channels``, ``seconds``; the number of ``frames``, of those left out because a reference
+        is silent and of those left out because only an estimate is; and for each stem ``uSDR``
+        (None for a silent reference) and ``silence_dB``, the mean power of the estimate in dB
+        re full scale, -100 at the least, which only a wholly silent reference has.
+
+    Raises:
+        ValueError: Shapes differ, are not as above, or samples are NaN or infinite.
+        RuntimeError: museval can not be imported for want of ffmpeg.
+    """
+    _check(references, estimates, name)
+    references, estimates = bsseval.to_16_bit(references), bsseval.to_16_bit(estimates)
+    silent_references = bsseval.silent_frames(references, sample_rate)
+    silent_estimates = bsseval.silent_frames(estimates, sample_rate) & ~silent_references
+    scores = bsseval.evaluate(references, estimates, sample_rate)
+    song = {
+        "name": name,
+        "sample_rate": int(sample_rate),
+        "channels": references.shape[1],
+        "seconds": references.shape[2] / sample_rate,
+        "frames": len(silent_references),
+        "silent_reference_frames": int(silent_references.sum()),
+        "silent_estimate_frames": int(silent_estimates.sum()),
+    }
+    for stem, reference, estimate in zip(STEMS, references, estimates, strict=True):
+        silent = not reference.any()
+        song[stem] = {
+            "uSDR": None if silent else usdr(reference, estimate),
+            "silence_dB": _decibel(np.mean(estimate**2) + 1e-10) if silent else None,
+        }
+    targets = {
+        stem: {metric: values[index] for metric, values in scores.items()}
+        for index, stem in enumerate(STEMS)
+    }
+    return {**bsseval.track_scores(name, targets), "song": song}
+
+
+def score_folders(
+    references: str | os.PathLike,
+    estimates: str | os.PathLike,
+    output: str | os.PathLike,
+    jobs: int | None = 1,
+) -> dict[str, Any]:
+    """Score ``estimates/<song>/`` against ``references/<song>/`` for every song.
+
+    Each holds ``vocals.*`` and ``accompaniment.*`` (or ``karaoke.*``), in any audio format. A song
+    that was scored before is not scored again, unless one of its files has another size or time
+    of change than then. A song that can not be scored is logged as an error, loses the scores it
+    had, and does not stop the others.
+
+    Args:
+        references: Folder of song folders with the true stems.
+        estimates: Folder of song folders with the estimates.
+        output: The folder of results.
+        jobs: Songs scored at once, each in a process of its own; None leaves it to
+            ``joblib.parallel_config``, by which a Dask cluster takes over.
+
+    Returns:
+        What ``final_metrics.json`` holds; ``failed`` maps each song without scores to the reason.
+
+    Raises:
+        FileNotFoundError: One of the folders does not exist.
+        OSError: The results can not be written.
+        ValueError: There is no song folder.
+        RuntimeError: museval can not be imported for want of ffmpeg.
+    """
+    import joblib
+
+    references, estimates, output = Path(references), Path(estimates), Path(output)
+    names = sorted(_song_folders(references))
+    # Without a reference a song can not be scored; folders without audio are something else.
+    extra = [n for n in sorted(_song_folders(estimates) - {*names}) if _stem_files(estimates / n)]
+    names += extra
+    if not names:
+        raise ValueError(f"no song in {references}: expected <song>/vocals.* and accompaniment.*")
+    work = (
+        joblib.delayed(_score_folder)(references / name, estimates / name, output) for name in names
+    )
+    done = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(work)
+    records, failed = [], {}
+    for name, result in tqdm(done, total=len(names), desc="score", delay=2, disable=None):
+        if isinstance(result, str):
+            failed[name] = result
+            logger.error("%s", result)
+        else:
+            records.append(result)
+    return write_summary(records, output, dict(sorted(failed.items())))
+
+
+def _check(references: np.ndarray, estimates: np.ndarray, name: str) -> None:
+    if references.ndim != 3 or len(references) != len(STEMS) or 0 in references.shape:
+        raise ValueError(
+            f"song {name!r}: references are {references.shape}, expected (2, channels, time): "
+            "vocals and accompaniment"
+        )
+    if references.shape != estimates.shape:
+        raise ValueError(
+            f"song {name!r}: references are {references.shape}, estimates {estimates.shape} "
+            "(stems, channels, samples): they must be equal, nothing is cut, padded or mixed down"
+        )
+    for kind, stems in (("reference", references), ("estimate", estimates)):
+        for stem, signal in zip(STEMS, stems, strict=True):
+            bad = signal.size - int(np.isfinite(signal).sum())
+            if bad:
+                raise ValueError(
+                    f"song {name!r}: the {kind} of {stem} has {bad} NaN or infinite samples of "
+                    f"{signal.size}: it can not be scored"
+                )
+
+
+def _decibel(power: float) -> float:
+    return 10 * math.log10(power)
+
+
+def _song_folders(folder: Path) -> set[str]:
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is not a folder: expected one with a folder for a song")
+    return {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."}
+
+
+def _stem_files(folder: Path, stems: Sequence[str] = STEMS) -> list[Path]:
+    """The audio files in a folder that bear one of the names of these stems."""
+    names = {name for stem in stems for name in FILE_NAMES[stem]}
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(p for p in found if p.stem in names and p.suffix.lower() in SUFFIXES)
+
+
+def _score_folder(references: Path, estimates: Path, output: Path) -> tuple[str, Record | str]:
+    """Score and save one song unless that was done; its name, and its record or what is wrong."""
+    name = references.name
+    try:
+        files = [
+            _stem_file(folder, stem, name) for folder in (references, estimates) for stem in STEMS
+        ]
+        inputs = [[file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+        record = load_song(output, name, inputs)
+        if record is not None:
+            return name, record
+        stems, sample_rate = _read(files, name)
+        record = score_song(stems[:2], stems[2:], sample_rate, name)
+    except (OSError, ValueError) as error:
+        remove_song(output, name)
+        message = str(error)
+        return name, message if repr(name) in message else f"song {name!r}: {message}"
+    # Where one song's scores can not be written, no other's can: that error ends the run.
+    save_song(record, output, inputs)
+    return name, record
+
+
+def _stem_file(folder: Path, stem: str, name: str) -> Path:
+    files = _stem_files(folder, [stem])
+    if len(files) != 1:
+        expected = " or ".join(f"{file_name}.*" for file_name in FILE_NAMES[stem])
+        found = ", ".join(file.name for file in files) or "none"
+        raise ValueError(f"song {name!r}: expected one {expected} in {folder}, found {found}")
+    return files[0]
+
+
+def _read(files: Sequence[Path], name: str) -> tuple[np.ndarray, int]:
+    """Files of equal rate, length and channels: ``(files, channels, time)`` and the rate in Hz."""
+    rates = [audio.info(file).sample_rate for file in files]
+    signals = [audio.read(file) for file in files]
+    first, *others = zip(files, rates, signals, strict=True)
+    for file, rate, signal in others:
+        if (rate, signal.shape) != (first[1], first[2].shape):
+            sizes = (
+                f"{path} has {data.shape[1]} samples, {data.shape[0]} channels at {hertz} Hz"
+                for path, hertz, data in (first, (file, rate, signal))
+            )
+            raise ValueError(f"song {name!r}: " + "; ".join(sizes) + ": they must be equal")
+    return np.stack(signals), rates[0]

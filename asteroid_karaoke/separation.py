@@ -1,0 +1,265 @@
+"""Separate a song of any length, block by block, in memory that does not grow with the song.
+
+The model gives the voice; karaoke is mixture − voice in the time domain, at the file's own rate, so
+the two add up to the mixture whatever the model did, and level, length, rate and channels stay the
+file's.
+"""
+
+import logging
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from .audio import AudioReader, AudioWriter, Resampler, open_audio, split_source
+from .overlap_add import BLOCK_SECONDS, Queue, Separator, overlap_add
+
+logger = logging.getLogger(__name__)
+
+#: Samples read from a file at a time.
+_READ_FRAMES = 1 << 16
+#: More channels than any recording has: the array stands on its side.
+_MOST_CHANNELS = 64
+#: How samples are stored in an output that shall lose nothing of its input. All else: 16 bits.
+_SUBTYPES = {
+    "wav": {"PCM_24": "PCM_24", "PCM_32": "PCM_32", "FLOAT": "FLOAT", "DOUBLE": "FLOAT"},
+    "flac": {"PCM_24": "PCM_24", "PCM_32": "PCM_24", "FLOAT": "PCM_24", "DOUBLE": "PCM_24"},
+}
+FORMATS = ("wav", "flac", "mp3", "ogg")
+
+Progress = Callable[[float, float], None]
+
+
+class Estimates(NamedTuple):
+    """What a mixture was separated into; the two add up to it.
+
+    Args:
+        vocals: The voice, float32, of the mixture's shape.
+        accompaniment: The rest, which is the karaoke version.
+    """
+
+    vocals: np.ndarray
+    accompaniment: np.ndarray
+
+
+def separate(
+    model: Separator,
+    mixture: np.ndarray,
+    sample_rate: int,
+    *,
+    block_seconds: float = BLOCK_SECONDS,
+    device: str | torch.device | None = None,
+    progress: Progress | None = None,
+) -> Estimates:
+    """Separate a song that is in memory.
+
+    Args:
+        model: A :class:`~asteroid_karaoke.model.KaraokeNet`, or another
+            :class:`~asteroid_karaoke.overlap_add.Separator`.
+        mixture: Samples as floats, full scale 1.0, ``(channels, time)`` or ``(time,)``. Any number
+            of channels: they are taken by ``in_channels`` at a time, in pairs for a stereo model;
+            one that is left over is given to all of the model's inputs, and the outputs are
+            averaged.
+        sample_rate: Of the mixture, in Hz. The model gets it resampled to its own rate.
+        block_seconds: What the model sees at once, in s. Made longer where its context needs that.
+        device: Where to run. None: where the model is.
+        progress: Called with the seconds done and the seconds in all.
+
+    Returns:
+        Both estimates, float32, of the mixture's own shape and rate.
+
+    Raises:
+        ValueError: The mixture is not such an array, or holds NaN or Inf.
+        RuntimeError: The model gives NaN.
+    """
+    song = np.asarray(mixture)
+    if song.ndim not in (1, 2) or not song.size or not np.issubdtype(song.dtype, np.floating):
+        raise ValueError(
+            f"got an array {song.shape} of {song.dtype}, expected floats of shape (channels, time) "
+            "or (time,) with at least one sample; divide integers by their full scale"
+        )
+    rows = np.atleast_2d(song)
+    vocals = np.empty(rows.shape, np.float32)
+    done, total = 0, rows.shape[1]
+    blocks = (rows[:, i : i + _READ_FRAMES] for i in range(0, total, _READ_FRAMES))
+    for _, part in stream(
+        model, blocks, sample_rate, len(rows), block_seconds=block_seconds, device=device
+    ):
+        vocals[:, done : done + part.shape[1]] = part
+        done += part.shape[1]
+        if progress:
+            progress(done / sample_rate, total / sample_rate)
+    accompaniment = rows.astype(np.float32) - vocals
+    return Estimates(vocals.reshape(song.shape), accompaniment.reshape(song.shape))
+
+
+def stream(
+    model: Separator,
+    blocks: Iterable[np.ndarray],
+    sample_rate: int,
+    channels: int,
+    *,
+    block_seconds: float = BLOCK_SECONDS,
+    device: str | torch.device | None = None,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Separate a song that comes block by block, in constant memory.
+
+    Args:
+        model: As in :func:`separate`.
+        blocks: The song's samples ``(channels, n)``, n as it comes.
+        sample_rate: Of the blocks, in Hz.
+        channels: Number of channels of the blocks.
+        block_seconds: As in :func:`separate`.
+        device: As in :func:`separate`.
+
+    Yields:
+        Pairs of mixture and vocals, float32 ``(channels, n)``, aligned with each other. Together
+        they are as long as the song. They come some seconds after the blocks that they are made of.
+
+    Raises:
+        ValueError: A block does not fit, or holds NaN or Inf.
+        RuntimeError: The model gives NaN.
+    """
+    if not 1 <= channels <= _MOST_CHANNELS:
+        raise ValueError(
+            f"got {channels} channels, expected 1 to {_MOST_CHANNELS}: is this (time, channels)? "
+            "Give it as (channels, time)"
+        )
+    if device is not None:
+        model.to(device)
+    rate = int(model.sample_rate)
+    mixture, vocals = Queue(channels), Queue(channels)
+    song = _resampled(_kept(blocks, mixture, sample_rate), sample_rate, rate, channels)
+    voice = overlap_add(model, song, channels, block_seconds)
+    # The way there and back may end some samples early; silence at the end makes up for that.
+    voice = chain(voice, [np.zeros((channels, 16), np.float32)])
+    for part in _resampled(voice, rate, sample_rate, channels):
+        vocals.push(part)
+        ready = min(mixture.frames, vocals.frames)
+        if ready:
+            yield mixture.pop(ready), vocals.pop(ready)
+    if mixture.frames:
+        rest = mixture.pop(mixture.frames)
+        yield rest, np.zeros_like(rest)
+
+
+def separate_file(
+    model: Separator,
+    source: str | os.PathLike,
+    out_dir: str | os.PathLike,
+    *,
+    format: str = "wav",
+    block_seconds: float = BLOCK_SECONDS,
+    device: str | torch.device | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Path]:
+    """Separate an audio file into ``<song>_vocals`` and ``<song>_karaoke``, from disk to disk.
+
+    Args:
+        model: As in :func:`separate`.
+        source: Any file that :func:`asteroid_karaoke.audio.open_audio` reads.
+        out_dir: Folder for the two files. Made where it is missing.
+        format: ``wav``, ``flac``, ``mp3`` or ``ogg``. wav and flac keep the input's bits (flac at
+            most 24); where the input has none to keep, as an mp3, they get 16.
+        block_seconds: As in :func:`separate`.
+        device: As in :func:`separate`.
+        progress: As in :func:`separate`; the seconds in all are an estimate for some containers.
+
+    Returns:
+        The path of each file, by ``"vocals"`` and ``"karaoke"``. Both are there, or, after an
+        error, none.
+
+    Raises:
+        FileNotFoundError, PermissionError, ValueError: The file can not be read, see
+            :func:`asteroid_karaoke.audio.open_audio`, or not be written in this format.
+        OSError: The folder can not be written to, or the disk is full.
+        RuntimeError: The model gives NaN.
+    """
+    paths = output_paths(source, out_dir, format)
+    with open_audio(source) as reader:
+        _check_distinct(source, paths.values())
+        rate, channels = reader.sample_rate, reader.channels
+        subtype = _SUBTYPES.get(format, {}).get(reader.subtype)
+        peak, done = 0.0, 0
+        with (
+            AudioWriter(paths["vocals"], rate, channels, subtype, frames=reader.frames) as voice,
+            AudioWriter(paths["karaoke"], rate, channels, subtype, frames=reader.frames) as karaoke,
+        ):
+            for mixture, vocals in stream(
+                model, _blocks(reader), rate, channels, block_seconds=block_seconds, device=device
+            ):
+                rest = mixture - vocals
+                voice.write(vocals)
+                karaoke.write(rest)
+                peak = max(peak, float(np.abs(vocals).max()), float(np.abs(rest).max()))
+                done += mixture.shape[1]
+                if progress:
+                    progress(done / rate, max(done, reader.frames) / rate)
+            # Both are finished before the first is put in its place.
+            voice.close()
+            karaoke.close()
+    if subtype != "FLOAT" and peak > 1 + 2**-15:
+        decibels = 20 * math.log10(peak)
+        logger.warning(
+            "%s: the loudest output is %.2f dB over full scale, where %s clips; make the song that "
+            "much quieter, or give it as a 32-bit float wav, to which floats are written",
+            source,
+            decibels,
+            format,
+        )
+    return paths
+
+
+def output_paths(
+    source: str | os.PathLike, out_dir: str | os.PathLike, format: str
+) -> dict[str, Path]:
+    """Where :func:`separate_file` puts its two files.
+
+    >>> str(output_paths("music/song.mp3", "out", "flac")["karaoke"])
+    'out/song_karaoke.flac'
+    """
+    if format not in FORMATS:
+        raise ValueError(f"got format {format!r}, expected one of {', '.join(FORMATS)}")
+    song = split_source(source)[0].stem
+    return {stem: Path(out_dir) / f"{song}_{stem}.{format}" for stem in ("vocals", "karaoke")}
+
+
+def _check_distinct(source: str | os.PathLike, paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.exists() and path.samefile(split_source(source)[0]):
+            raise ValueError(f"{path} is the input itself: choose another output folder")
+
+
+def _blocks(reader: AudioReader) -> Iterator[np.ndarray]:
+    while (block := reader.read(_READ_FRAMES)).size:
+        yield block
+
+
+def _kept(blocks: Iterable[np.ndarray], kept: Queue, sample_rate: int) -> Iterator[np.ndarray]:
+    """Look at each block and put it aside before it goes on."""
+    position = 0
+    for block in blocks:
+        if block.ndim != 2 or len(block) != kept.channels:
+            raise ValueError(f"got a block {block.shape}, expected ({kept.channels}, n)")
+        finite = np.isfinite(block).all(axis=0)
+        if not finite.all():
+            seconds = (position + int(np.argmin(finite))) / sample_rate
+            raise ValueError(f"the mixture holds NaN or Inf at {seconds:.3f} s: export it anew")
+        position += block.shape[1]
+        samples = np.ascontiguousarray(block, dtype=np.float32)
+        kept.push(samples)
+        yield samples
+
+
+def _resampled(
+    blocks: Iterable[np.ndarray], from_rate: int, to_rate: int, channels: int
+) -> Iterator[np.ndarray]:
+    resample = Resampler(from_rate, to_rate, channels)
+    for block in blocks:
+        yield resample(block)
+    yield resample(np.zeros((channels, 0), np.float32), last=True)

@@ -1,0 +1,137 @@
+"""What libsndfile reads (wav, flac, ogg, opus, mp3, aiff ...), and whether the file is whole.
+
+libsndfile reads a file that was cut off without a word, only shorter; a song that ends early is a
+fault for us, so it is looked for before any work is done.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+#: What to do with a broken file.
+GET_ANEW = "get the file anew from where it came"
+#: A line of libsndfile's log, the only place where it tells of a file that is shorter than its
+#: header says: "data : 705600 (should be 423342)". In W64 and RF64 the line is that of the whole
+#: file.
+_SHORTENED = re.compile(
+    r"\s*(?:data|SSND|Data Size|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)"
+)
+#: What programs that write a wav to a pipe put where its length belongs (FFmpeg, sox, arecord).
+_LEFT_OPEN = (0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 0x80000000)
+#: The length libsndfile gives where a FLAC header leaves it open, as one written to a pipe does.
+_UNKNOWN = 1 << 62
+
+
+class SoundFileBackend:
+    """A file that libsndfile reads; what :class:`asteroid_karaoke.audio.AudioReader` reads from.
+
+    Its complaints are ValueErrors without the file's name, which the caller puts in front.
+    """
+
+    #: ``frames`` is sure, and a file that has fewer is cut off.
+    exact = True
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        # Bytes let names through that are no valid UTF-8.
+        self._file = soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path)
+        self.sample_rate, self.channels = self._file.samplerate, self._file.channels
+        self.frames, self.subtype = self._file.frames, self._file.subtype
+
+    def read(self, frames: int) -> np.ndarray:
+        """The next ``(channels, n)`` samples, float32; n < frames only at the end."""
+        with _telling_damage():
+            block = self._file.read(frames, dtype="float32", always_2d=True)
+        return np.ascontiguousarray(block.T)
+
+    def seek(self, frame: int) -> None:
+        """Go on reading at sample ``frame``."""
+        with _telling_damage():
+            self._file.seek(frame)
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._file.close()
+
+    @classmethod
+    def reads(cls, path: Path) -> bool:
+        """Whether libsndfile knows format and length; complain where the file is not whole."""
+        try:
+            backend = cls(path)
+        except (soundfile.SoundFileError, TypeError):
+            # TypeError: soundfile takes a name that ends in .raw for headerless samples.
+            return False
+        try:
+            if not backend.frames:
+                raise ValueError("holds no samples")
+            if backend.frames >= _UNKNOWN or (
+                backend._file.format == "MP3" and not _tells_length(path)
+            ):
+                return False
+            backend._check_complete()
+        finally:
+            backend.close()
+        return True
+
+    def _check_complete(self) -> None:
+        """Complain where the end that the header promises is not there; moves the position."""
+        for found in map(_SHORTENED.match, self._file.extra_info.splitlines()):
+            if found and int(found[2]) < int(found[1]) and int(found[1]) not in _LEFT_OPEN:
+                raise ValueError(
+                    f"is cut off: its header promises {found[1]} bytes of sound, {found[2]} are "
+                    f"there; {GET_ANEW}"
+                )
+        if self._file.format == "OGG":
+            _check_last_page(self._path)
+        if self._file.format in ("MP3", "FLAC"):
+            self.seek(self.frames - 1)
+            if not self.read(1).size:
+                raise ValueError(
+                    f"is cut off: its header promises {self.frames} samples, which it has not; "
+                    + GET_ANEW
+                )
+
+
+@contextmanager
+def _telling_damage() -> Iterator[None]:
+    try:
+        yield
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"is damaged or cut off; {GET_ANEW}") from error
+
+
+def _tells_length(path: Path) -> bool:
+    """Whether an mp3 has LAME's or Fraunhofer's header; without, libsndfile guesses the length.
+
+    The header is the first frame's content, behind the tags, which may hold a picture of any size
+    (https://id3.org/id3v2.4.0-structure, sections 3.1 and 6.2).
+    """
+    with path.open("rb") as file:
+        head = file.read(10)
+        if head[:3] == b"ID3":
+            file.seek(
+                10
+                + sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
+            )
+        frame = file.read(2048)
+    return any(name in frame for name in (b"Xing", b"Info", b"VBRI"))
+
+
+def _check_last_page(path: Path) -> None:
+    """Complain where the last page of an Ogg file is not whole (RFC 3533, section 6).
+
+    Ogg has no length in its header, so a file that was cut off reads well, only shorter.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - (1 << 17)))
+        tail = file.read()
+    start = tail.rfind(b"OggS")
+    segments = tail[start + 27 : start + 27 + tail[start + 26]] if start + 26 < len(tail) else b""
+    if not segments or start + 27 + len(segments) + sum(segments) > len(tail):
+        raise ValueError(f"is cut off: its last page is not whole; {GET_ANEW}")

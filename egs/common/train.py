@@ -1,0 +1,59 @@
+"""Train KaraokeNet on a folder of manifests; what to do comes from ``local/conf.yml`` of the recipe's folder.
+
+    cd egs/demo/KaraokeNet && python ../../common/train.py --exp_dir exp/mine --data_dir data --lr 0.001
+"""
+
+import argparse
+import logging
+from dataclasses import fields
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+import yaml
+
+from asteroid_karaoke import KaraokeNet, manifest
+from asteroid_karaoke.datasets import EpochSampler, Mixing, RandomMixtures, SongDataset
+from asteroid_karaoke.training import train
+
+
+def main(conf: dict) -> None:
+    """Build what the conf asks for and train it."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    paths, data = conf["main_args"], conf["data"]
+    pl.seed_everything(conf["training"]["seed"], workers=True)
+    if conf["training"]["threads"]:
+        torch.set_num_threads(conf["training"]["threads"])
+
+    model = KaraokeNet(**conf["net"])
+    if paths["init"]:
+        model.load_state_dict(KaraokeNet.from_pretrained(paths["init"]).state_dict())
+    model.train()
+    folder = Path(paths["data_dir"])
+    licenses = yaml.safe_load((folder / "licenses.yml").read_text())
+    mixing = Mixing(**{field.name: data[field.name] for field in fields(Mixing)})
+    train_set = RandomMixtures(
+        manifest.read(folder / "train.jsonl"),
+        segment=data["segment"],
+        length=data["examples"],
+        sample_rate=int(model.sample_rate),
+        mixing=mixing,
+        seed=conf["training"]["seed"],
+        licenses=licenses,
+    )
+    val_set = SongDataset(manifest.read(folder / "valid.jsonl"), int(model.sample_rate))
+    train(conf, model, train_set, val_set, EpochSampler(len(train_set)), paths["resume"])
+
+
+if __name__ == "__main__":
+    # After asteroid_karaoke, which makes Asteroid importable beside any torch.
+    from asteroid.utils import parse_args_as_dict, prepare_parser_from_dict
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--exp_dir", required=True, help="folder of the experiment")
+    parser.add_argument("--data_dir", required=True, help="folder of the manifests")
+    parser.add_argument("--init", default="", help="weights to start from: a path or a shipped name")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    with open("local/conf.yml") as file:
+        parser = prepare_parser_from_dict(yaml.safe_load(file), parser=parser)
+    main(parse_args_as_dict(parser))

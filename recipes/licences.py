@@ -1,0 +1,70 @@
+"""Licences of songs, in the form that Asteroid's publisher wants."""
+
+import re
+from collections.abc import Iterable
+
+from .songs import Entry
+
+#: Where a licence can be read; {0} and {1} are what the name says of a Creative Commons licence.
+_PAGES = (
+    (r"CC0", "https://creativecommons.org/publicdomain/zero/1.0/"),
+    (
+        r"CC[- ](BY(?:-NC|-SA|-ND)*)[- ](\d\.\d)",
+        "https://creativecommons.org/licenses/{0}/{1}/",
+    ),
+    (r"CC[- ]BY", "https://creativecommons.org/licenses/"),
+    (r"GPL-2", "https://www.gnu.org/licenses/old-licenses/gpl-2.0.html"),
+    (r"GPL-3", "https://www.gnu.org/licenses/gpl-3.0.html"),
+    (r"MIT", "https://spdx.org/licenses/MIT.html"),
+    (r"EFF Open Audio", "https://directory.fsf.org/wiki/License:EFF_OAL_v1"),
+)
+_DEBIAN = re.compile(r"debian[: ]([\w.+-]+)", re.IGNORECASE)
+
+
+def is_non_commercial(licence: str) -> bool:
+    """Whether a licence, as a source states it, forbids to earn money."""
+    return re.search(r"\bNC\b|non-?commercial", licence, re.IGNORECASE) is not None
+
+
+def describe(songs: Iterable[Entry]) -> list[dict]:
+    """One dict an artist and licence, with all that Asteroid's publisher asks for.
+
+    Args:
+        songs: Songs with ``artist``, ``title`` and ``source`` among their facts, as index.csv has
+            them. What is not known is "unknown".
+    """
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for song in songs:
+        groups.setdefault((song.facts.get("artist", "unknown"), song.licence), []).append(song)
+    return [
+        {
+            "title": ", ".join(song.facts.get("title", song.id) for song in members),
+            "title_link": _source_page(members[0].facts.get("source", "unknown")),
+            "author": artist,
+            "author_link": _source_page(members[0].facts.get("source", "unknown")),
+            "license": licence,
+            "license_link": _licence_page(licence, members[0].facts.get("source", "unknown")),
+            "non_commercial": is_non_commercial(licence),
+        }
+        for (artist, licence), members in groups.items()
+    ]
+
+
+def _licence_page(licence: str, source: str) -> str:
+    """The page of the licence that is named first; the work's own, where none is known."""
+    found = [(re.search(pattern, licence), page) for pattern, page in _PAGES]
+    named = [(match.start(), match, page) for match, page in found if match]
+    if not named:
+        return _source_page(source)
+    _, match, page = min(named, key=lambda one: one[0])
+    return page.format(*(group.lower() for group in match.groups()))
+
+
+def _source_page(source: str) -> str:
+    """A page about the place that a file was taken from: a repository or a Debian package."""
+    if source.startswith("github:"):
+        return "https://github.com/" + source.removeprefix("github:").split("@")[0].split(" ")[0]
+    if source.startswith("github.com/"):
+        return "https://" + source
+    found = _DEBIAN.match(source)
+    return f"https://tracker.debian.org/pkg/{found[1]}" if found else source

@@ -1,0 +1,269 @@
+"""Folders of stems: a corpus for people who train on what they have.
+
+::
+
+    <corpus>/.../<song>/vocals.*         the voice, with any other file that has vocal, voice or vox
+                                         in its name
+    <corpus>/.../<song>/accompaniment.*  the backing; without it, all other stems that there are
+                                         (drums.*, bass.*, other.*, guitar.* ...) are summed
+    <corpus>/.../<song>/meta.json        if there: "licence" of the song
+    <corpus>/.../voice_only/...          voices without music, each file a song
+    <corpus>/.../music_only/...          music without a voice, each file a song
+    <corpus>/index.csv                   if there: columns file (path of a song or of a file of
+                                         a pool), licence, artist
+
+Any folder with a stem of one of the names in ``STEM_NAMES`` is a song. A song in which no voice
+sounds becomes music. A song's split is drawn by a hash of its folder's name, that of a pool's file
+by its artist: index.csv names it, or the folder below the pool; where neither does, by the file's
+name. A folder on the way that is called train, valid, validation or test decides for all in it.
+
+With ``--decode``, songs are stored once more as 44.1 kHz stereo wav, one file a stem, in which
+datasets seek much faster than in ogg, mp3 or m4a::
+
+    python -m recipes.stems --corpus_dir DIR --output_dir data/stems --decode --jobs 2
+"""
+
+import argparse
+import csv
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from asteroid_karaoke.manifest import Song
+
+from .songs import Entry, Fault, prepare_all, prepare_song, split_of, write_manifests
+
+#: In Asteroid's form. Each song's own licence stands in the manifests, where it is known.
+LICENSE = {
+    "title": "Folders of stems",
+    "title_link": "recipes/stems.py",
+    "author": "the owners of the songs",
+    "author_link": "the manifests",
+    "license": "the licences that the manifests state",
+    "license_link": "the manifests",
+    # Nobody is told that they may sell what comes from songs that we know nothing of.
+    "non_commercial": True,
+}
+#: A folder that holds an audio file of one of these names is a song.
+STEM_NAMES = frozenset(["vocals", "accompaniment", "mixture", "drums", "bass", "other"])
+#: Folders in which each file is a song of its own, and which stem it is.
+POOLS = {"voice_only": "vocals", "music_only": "accompaniment"}
+_ENDINGS = frozenset(
+    [".aif", ".aiff", ".flac", ".m4a", ".mka", ".mp3"]
+    + [".mp4", ".ogg", ".opus", ".wav", ".webm", ".wma"]
+)
+_VOICE_WORDS = ("vocal", "voice", "vox")
+_SPLIT_FOLDERS = {"train": "train", "valid": "valid", "validation": "valid", "test": "test"}
+
+
+def prepare_stems(
+    corpus_dir: str | os.PathLike,
+    output_dir: str | os.PathLike,
+    valid: float = 0.1,
+    test: float = 0.1,
+    decode: bool = False,
+    jobs: int = 1,
+) -> dict[str, list[Song]]:
+    """Write the manifests of a folder of stems; what is no use is listed in the log at the end.
+
+    Args:
+        corpus_dir: Folder that holds songs and pools, at any depth.
+        output_dir: Where ``train.jsonl``, ``valid.jsonl`` and ``test.jsonl`` go, and decoded songs.
+        valid: Share of the songs to validate on.
+        test: Share of the songs to test on.
+        decode: Store each song once more as 44.1 kHz stereo wav, for the manifests to name.
+        jobs: Number of songs worked on at a time; -1 for one a core.
+
+    Returns:
+        The songs of each split.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: No song can be used, the shares leave nothing to train on, or decoded songs
+            would be found as songs by the next run.
+    """
+    if min(valid, test) < 0 or valid + test >= 1:
+        raise ValueError(f"got shares valid={valid} and test={test}: nothing is left to train on")
+    if decode and Path(output_dir).resolve().is_relative_to(Path(corpus_dir).resolve()):
+        raise ValueError(f"{output_dir} lies in {corpus_dir}: decode to a folder outside of it")
+    entries, faults = find_songs(corpus_dir)
+    entries = [replace(e, split=e.split or split_of(e.key, valid, test)) for e in entries]
+    prepare = partial(prepare_song, corpus="stems", output_dir=Path(output_dir), decode=decode)
+    songs, failed = prepare_all(prepare, entries, jobs, "stems")
+    return write_manifests(songs, faults + failed, output_dir)
+
+
+def find_songs(
+    corpus_dir: str | os.PathLike, pools: Mapping[str, str] = POOLS
+) -> tuple[list[Entry], list[Fault]]:
+    """Look for songs below a folder, in an order that does not depend on the file system.
+
+    Args:
+        corpus_dir: The folder.
+        pools: Names of folders in which each file is a song, and which stem it is.
+
+    Returns:
+        The songs, not opened yet, and what can not be one.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: index.csv has no column ``file``.
+    """
+    root = Path(corpus_dir).resolve()
+    if not root.is_dir():
+        raise FileNotFoundError(f"no folder at {corpus_dir}: name the one that holds your songs")
+    index = read_index(root)
+    entries: dict[str, Entry] = {}
+    faults: list[Fault] = []
+    for folder, files in _folders(root):
+        place = folder.relative_to(root)
+        try:
+            if set(pools) & set(place.parts):
+                found = [_of_pool(root, file, pools, index) for file in files]
+            elif STEM_NAMES & {file.stem.lower() for file in files}:
+                found = [_of_folder(root, folder, files, index)]
+            else:
+                raise ValueError(f"{len(files)} audio file(s) that are neither stems nor in a pool")
+        except ValueError as error:
+            faults.append(Fault(place.as_posix(), str(error)))
+            continue
+        for entry in found:
+            if entry.id in entries:
+                faults.append(Fault(entry.id, "is there twice, with two endings: keep one of them"))
+            entries.setdefault(entry.id, entry)
+    return list(entries.values()), faults
+
+
+def read_index(root: Path) -> dict[str, dict[str, str]]:
+    """The rows of a folder's index.csv by their column ``file``; empty where there is none.
+
+    Raises:
+        ValueError: There is no such column, or a path in it leads out of the folder.
+    """
+    path = root / "index.csv"
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        if "file" not in (rows.fieldnames or ()):
+            raise ValueError(f"{path} has columns {rows.fieldnames}, expected file among them")
+        index = {row["file"]: row for row in rows}
+    for name in index:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ValueError(f"{path} names {name}, expected paths inside its folder")
+    return index
+
+
+def _folders(root: Path) -> list[tuple[Path, list[Path]]]:
+    """All folders that hold audio files, with these; macOS' "._vocals.wav" is none of them."""
+    found = []
+    for place, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files = [Path(place, name) for name in sorted(names) if not name.startswith(".")]
+        files = [file for file in files if file.suffix.lower() in _ENDINGS]
+        if files:
+            found.append((Path(place), files))
+    return found
+
+
+def _of_pool(
+    root: Path, file: Path, pools: Mapping[str, str], index: Mapping[str, dict[str, str]]
+) -> Entry:
+    place = file.relative_to(root)
+    stem = next(pools[part] for part in place.parts if part in pools)
+    row = index.get(place.as_posix(), {})
+    return Entry(
+        id=place.with_suffix("").as_posix(),
+        stems={stem: (str(file),)},
+        key=row.get("artist") or (file.stem if file.parent.name in pools else file.parent.name),
+        split=_split_by_folder(place),
+        licence=_licence(row),
+        facts=row,
+    )
+
+
+def _of_folder(
+    root: Path, folder: Path, files: list[Path], index: Mapping[str, dict[str, str]]
+) -> Entry:
+    place = folder.relative_to(root)
+    row = index.get(place.as_posix(), {})
+    facts = {**row, **_read_meta(folder / "meta.json")}
+    return Entry(
+        # A folder of stems may itself be what is given as the corpus.
+        id=folder.name if folder == root else place.as_posix(),
+        stems=_sort_stems(files),
+        key=folder.name,
+        split=_split_by_folder(place),
+        licence=_licence(facts),
+        facts=facts,
+    )
+
+
+def _sort_stems(files: list[Path]) -> dict[str, tuple[str, ...]]:
+    """Say which files of a song are its voice and which its backing."""
+    by_name: dict[str, str] = {}
+    for file in files:
+        name = file.stem.lower()
+        if name in by_name:
+            raise ValueError(f"{name} is there twice ({by_name[name]}, {file}): keep one of them")
+        by_name[name] = str(file)
+    mixture = by_name.pop("mixture", None)
+    vocals = [name for name in by_name if any(word in name for word in _VOICE_WORDS)]
+    backing = [name for name in by_name if name not in vocals]
+    if "accompaniment" in backing:
+        backing = ["accompaniment"]
+    stems = {
+        "vocals": tuple(by_name[name] for name in vocals),
+        "accompaniment": tuple(by_name[name] for name in backing),
+        "mixture": (mixture,) if mixture else (),
+    }
+    return {stem: sources for stem, sources in stems.items() if sources}
+
+
+def _split_by_folder(place: Path) -> str | None:
+    named = [_SPLIT_FOLDERS[part] for part in place.parent.parts if part in _SPLIT_FOLDERS]
+    return named[0] if named else None
+
+
+def _read_meta(path: Path) -> dict:
+    if not path.is_file():
+        return {}
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}") from error
+    if not isinstance(meta, dict):
+        raise ValueError(f"{path} holds {type(meta).__name__}, expected an object")
+    return meta
+
+
+def _licence(facts: Mapping[str, object]) -> str:
+    return str(facts.get("licence") or facts.get("license") or "unknown")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the manifests of a folder of stems."""
+    parser = argparse.ArgumentParser(prog="python -m recipes.stems", description=main.__doc__)
+    parser.add_argument("--corpus_dir", required=True, help="folder that holds songs and pools")
+    parser.add_argument("--output_dir", default="data/stems", help="where the manifests go")
+    parser.add_argument("--valid", type=float, default=0.1, help="share of songs to validate on")
+    parser.add_argument("--test", type=float, default=0.1, help="share of songs to test on")
+    parser.add_argument("--decode", action="store_true", help="store songs as 44.1 kHz stereo wav")
+    parser.add_argument("--jobs", type=int, default=1, help="songs at a time; -1: one a core")
+    args = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        prepare_stems(**vars(args))
+    except (OSError, ValueError) as error:
+        print(f"recipes.stems: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""Packaging of asteroid-karaoke. Each odd bound has its reason beside it."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+INSTALL_REQUIRES = [
+    # 0.7.0 is the release whose misfits tests/test_asteroid_contracts.py pins down.
+    "asteroid>=0.7,<0.8",
+    # Asteroid imports requests without listing it; it used to come with huggingface_hub.
+    "requests",
+    # Asteroid caps torchmetrics at 0.11.4, which imports pkg_resources, gone from setuptools 82;
+    # torch 2.13 asks for at least 77.0.3.
+    "setuptools>=77.0.3,<82",
+    # asteroid.data imports librosa without listing it.
+    "librosa>=0.10",
+    # Lightning's own lower bound. No upper one: where torch and torchaudio do not fit together,
+    # asteroid_karaoke/_compat.py steps in.
+    "torch>=2.1",
+    # 2.6 brought WeightAveraging, and Trainer.fit(weights_only=True).
+    "pytorch-lightning>=2.6",
+    # The release that the scores were checked with, on numpy 2.4 and pandas 3.1.
+    "museval>=0.4.1",
+    # 0.13 ships a libsndfile that reads and writes mp3.
+    "soundfile>=0.13",
+    "av",
+    "joblib",
+    "julius",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "pyyaml",
+    "scipy",
+    "soxr",
+    "tqdm",
+]
+
+EXTRAS_REQUIRE = {
+    "test": ["black", "hypothesis", "mypy", "pytest", "ruff", "types-PyYAML"],
+    "web": ["gradio"],
+    # Since 2025.11.12 YouTube needs a JavaScript runtime (deno) and yt-dlp's scripts (default).
+    "youtube": ["yt-dlp[default,deno]>=2025.11.12"],
+    "cluster": ["dask[distributed]"],
+}
+EXTRAS_REQUIRE["all"] = sorted({name for extra in EXTRAS_REQUIRE.values() for name in extra})
+
+
+def version() -> str:
+    """Read the version without importing the package, whose dependencies may not be there yet."""
+    text = (HERE / "asteroid_karaoke" / "__init__.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
+    if found is None:
+        raise RuntimeError('asteroid_karaoke/__init__.py holds no line __version__ = "…"')
+    return found.group(1)
+
+
+setup(
+    name="asteroid-karaoke",
+    version=version(),
+    description="Karaoke from any song: singing voice removal, as a plugin to Asteroid",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="asteroid-karaoke developers",
+    license="MIT",
+    license_files=["LICENSE"],
+    packages=find_packages(include=["asteroid_karaoke", "asteroid_karaoke.*"]),
+    package_data={"asteroid_karaoke": ["py.typed", "pretrained/*"]},
+    python_requires=">=3.10",
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS_REQUIRE,
+    entry_points={"console_scripts": ["asteroid-karaoke=asteroid_karaoke.cli:main"]},
+    classifiers=[
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Topic :: Multimedia :: Sound/Audio :: Analysis",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

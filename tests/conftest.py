@@ -1,0 +1,42 @@
+"""What every test, or more than one test file, needs."""
+
+import importlib.util
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+
+import asteroid_karaoke  # noqa: F401  (mends torchaudio before a test imports asteroid)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """More threads slow small tensors down, and a busy machine by far more."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def loopback_only(monkeypatch):
+    """No test needs the network: a look-up of any other host than this one fails at once."""
+    look_up = socket.getaddrinfo
+
+    def refuse(host, *args, **kwargs):
+        if host not in (None, "", "localhost", "127.0.0.1", "::1"):
+            raise socket.gaierror(socket.EAI_FAIL, f"a test asked for {host}, not for loopback")
+        return look_up(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.fixture(scope="session")
+def stempeg_excerpt() -> Path:
+    """A few seconds of a MUSDB18 song: mixture, drums, bass, other and vocals as streams 0 to 4.
+
+    museval brings stempeg along, which ships it; stempeg is looked up, not imported, since its
+    import needs ffmpeg.
+    """
+    spec = importlib.util.find_spec("stempeg")
+    assert spec is not None and spec.submodule_search_locations, "museval depends on stempeg"
+    (path,) = Path(spec.submodule_search_locations[0], "data").glob("*.stem.mp4")
+    return path
