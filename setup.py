@@ -26,7 +26,8 @@ INSTALL_REQUIRES = [
     "museval>=0.4.1",
     # 0.13 ships a libsndfile that reads and writes mp3.
     "soundfile>=0.13",
-    "av",
+    # 19 dropped open()'s metadata_errors, without which a tag that is no UTF-8 spoils a song.
+    "av<19",
     "joblib",
     "julius",
     "matplotlib",

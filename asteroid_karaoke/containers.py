@@ -29,7 +29,7 @@ _DEMUXERS = (
 #: MP3's bit reservoir and HE-AAC's filter banks for about as much.
 _PREROLL_SECONDS = 0.5
 #: A container's duration and its sound may differ by this much, in s, before we call it cut off.
-_TOLERANCE_SECONDS = 0.5
+_TOLERANCE_SECONDS = 0.1
 #: Matroska has one duration for all of its streams; writers put each stream's own into a tag.
 _DURATION = re.compile(r"(\d+):(\d+):(\d+\.\d+)$")
 

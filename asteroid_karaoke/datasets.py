@@ -130,6 +130,8 @@ class RandomMixtures(Dataset):
     """
 
     dataset_name = "asteroid-karaoke"
+    #: Stems that some song must have.
+    NEEDS: Sequence[str] = SOURCES
 
     def __init__(
         self,
@@ -146,7 +148,7 @@ class RandomMixtures(Dataset):
             for stem in SOURCES
         }
         self.pools["both"] = [song for song in songs if song.role == "stems"]
-        for stem in SOURCES:
+        for stem in self.NEEDS:
             if not self.pools[stem]:
                 raise ValueError(f"none of {len(songs)} songs has {stem}: nothing to mix")
         self.odds = {name: _odds(pool) for name, pool in self.pools.items() if pool}
@@ -212,6 +214,26 @@ class RandomMixtures(Dataset):
             second = self._draw("vocals", rng)
             vocals = vocals + mixing.balance(second, vocals, rng.uniform(-12.0, 0.0))
         return vocals
+
+
+class VoiceAndNoise(RandomMixtures):
+    """Pre-training: the backing is noise of a drawn colour, so the network first learns what a voice is.
+
+    The songs need only hold voices; arguments as :class:`RandomMixtures`.
+    """
+
+    NEEDS = ("vocals",)
+
+    def _draw(self, stem: str, rng: np.random.Generator) -> np.ndarray:
+        if stem == "vocals":
+            return super()._draw(stem, rng)
+        noise = mixing.coloured_noise(
+            rng, round(self.segment * self.sample_rate), rng.uniform(0.0, 2.0)
+        )
+        return mixing.gain(mixing.width(noise, rng.uniform(0.0, 1.0)), rng.uniform(-40.0, -15.0))
+
+    def _original(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        return self._draw("vocals", rng), self._draw("accompaniment", rng)
 
 
 def _odds(songs: Sequence[Song]) -> np.ndarray:

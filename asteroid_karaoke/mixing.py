@@ -110,6 +110,18 @@ def saturate(audio: np.ndarray, drive_db: float) -> np.ndarray:
     return np.tanh(audio * drive) / drive
 
 
+def coloured_noise(rng: np.random.Generator, length: int, exponent: float) -> np.ndarray:
+    """Stereo noise of level 1 whose power falls as 1 / frequency^`exponent`: 0 white, 1 pink, 2 brown.
+
+    Returns:
+        `(2, length)`
+    """
+    spectrum = np.fft.rfft(rng.standard_normal((2, length)))
+    spectrum *= np.maximum(np.arange(spectrum.shape[-1]), 1.0) ** (-exponent / 2)
+    noise = np.fft.irfft(spectrum, length)
+    return (noise / np.sqrt(np.mean(np.square(noise)))).astype(np.float32)
+
+
 def fit(audio: np.ndarray, length: int) -> np.ndarray:
     """Cut or zero-pad the end to `length` samples."""
     missing = length - audio.shape[-1]

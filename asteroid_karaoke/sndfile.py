@@ -92,8 +92,8 @@ class SoundFileBackend:
             self.seek(self.frames - 1)
             if not self.read(1).size:
                 raise ValueError(
-                    f"is cut off: its header promises {self.frames} samples, which it has not; "
-                    + GET_ANEW
+                    f"is damaged or cut off: its header promises {self.frames} samples, which it "
+                    f"has not; {GET_ANEW}"
                 )
 
 

@@ -108,9 +108,8 @@ def train(
     train_set: Dataset,
     val_set: Dataset,
     sampler: Sampler | None = None,
-    resume: bool = False,
 ) -> Path:
-    """Train `model` and keep the best of it.
+    """Train `model` and keep the best of it; go on where the experiment was broken off, if it was.
 
     Args:
         conf: Two levels, as Asteroid's parser gives it: ``training`` (epochs, batch_size, num_workers,
@@ -120,7 +119,6 @@ def train(
         train_set: Gives `(mixture, sources)`.
         val_set: Gives whole songs, `(mixture, sources)`.
         sampler: Order of the training examples.
-        resume: Go on from the last checkpoint of the experiment, if there is one.
 
     Returns:
         Path of the best model, as :meth:`KaraokeNet.serialize` gives it.
@@ -177,8 +175,7 @@ def train(
         enable_progress_bar=os.isatty(2),
     )
     last = exp_dir / "checkpoints" / "last.ckpt"
-    resumed = str(last) if resume and last.is_file() else None
-    trainer.fit(system, ckpt_path=resumed, weights_only=True)
+    trainer.fit(system, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
     plots.plot_curves(join_logs(exp_dir), exp_dir / "curves.png")
     return save_best(model, best, train_set, exp_dir)
 

@@ -43,8 +43,7 @@ class AudioWriter:
         sample_rate: In Hz.
         channels: Number of channels.
         subtype: libsndfile's word for how samples are stored. None: the format's own default, which
-            is 16
-            bits for wav and flac.
+            is 16 bits for wav and flac.
         frames: Samples to be expected, 0 where not known: a wav beyond 4 GiB needs another header.
 
     Raises:
@@ -85,8 +84,10 @@ class AudioWriter:
                 compression_level=_COMPRESSION.get(self._format),
             )
         except soundfile.LibsndfileError as error:
+            # The format was looked at before, so it is the disk that refuses the header.
+            failure = self._failure()
             self._remove()
-            raise ValueError(f"{self.path} can not be written: {error}") from error
+            raise failure from error
 
     def _claim(self) -> None:
         """Make the folder and the hidden file; the system's errors say more than libsndfile's."""

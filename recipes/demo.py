@@ -6,7 +6,7 @@ two stems. Each song has its own singer, melody, band and tune; no two songs sha
 real test song of 5.9 s: the excerpt of MUSDB18 that the package stempeg brings along (a dependency
 of museval), read where it is installed and never copied.
 
-Size: 13.5 minutes, some 100 MB of FLAC, made in under a minute on two cores.
+Size: 13.5 minutes, some 130 MB of FLAC, made in under a minute on two cores.
 
 Licence: the synthetic songs CC0 1.0; the excerpt CC BY-NC-SA 3.0, which is why it is only tested
 with.
@@ -27,9 +27,10 @@ from pathlib import Path
 
 import numpy as np
 
-from asteroid_karaoke import audio, manifest
+from asteroid_karaoke import audio
 from asteroid_karaoke.manifest import SPLITS, Song
 
+from .songs import write_manifests
 from .synth import dsp, play, sing, tune
 
 LICENSE = {
@@ -166,18 +167,13 @@ def prepare_demo(corpus_dir: str | Path, output_dir: str | Path) -> dict[str, li
         FileNotFoundError: The corpus is not complete, or stempeg is not installed.
         ValueError: Files do not hold what they should; names every fault.
     """
-    corpus_dir, output_dir = Path(corpus_dir).resolve(), Path(output_dir)
+    corpus_dir = Path(corpus_dir).resolve()
     if not (corpus_dir / COMPLETED).exists():
         raise FileNotFoundError(f"no complete demo corpus at {corpus_dir}: run download_demo first")
-    songs = {
-        split: [_song(path, split) for path in sorted((corpus_dir / split).iterdir())]
-        for split in SPLITS
-    }
-    songs["test"].append(excerpt())
-    for split in SPLITS:
-        manifest.validate(songs[split])
-        manifest.write(songs[split], output_dir / f"{split}.jsonl")
-    return songs
+    songs = [
+        _song(path, split) for split in SPLITS for path in sorted((corpus_dir / split).iterdir())
+    ]
+    return write_manifests([*songs, excerpt()], (), output_dir)
 
 
 def _song(song_dir: Path, split: str) -> Song:

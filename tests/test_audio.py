@@ -168,6 +168,9 @@ def test_any_file_name_will_do(tmp_path, files, name):
 
 # Faults of files.
 
+#: FFmpeg reads what is left of these, and their headers promise nothing that it tells.
+TELL_NO_LENGTH = {"a.caf", "a.wma"}
+
 
 def cut(path, to, share):
     data = path.read_bytes()
@@ -175,8 +178,8 @@ def cut(path, to, share):
     return to
 
 
-@pytest.mark.parametrize("share", (0.5, 0.99))
-@pytest.mark.parametrize("name", NAMES + ("a.m4a", "a.webm", "a.mka", "a.mkv"))
+@pytest.mark.parametrize("share", (0.5, 0.9))
+@pytest.mark.parametrize("name", sorted({*NAMES, *CONTAINERS} - TELL_NO_LENGTH))
 def test_a_file_that_breaks_off_is_refused(files, tmp_path, name, share):
     path = cut(files[name], tmp_path / name, share)
     with pytest.raises(ValueError, match=name):
@@ -185,19 +188,14 @@ def test_a_file_that_breaks_off_is_refused(files, tmp_path, name, share):
         audio.info(path)
 
 
-def test_a_damaged_file_is_refused(files, tmp_path):
-    for name in ("a.flac", "a.mp3"):
-        data = bytearray(files[name].read_bytes())
-        middle = len(data) // 2
-        data[middle : middle + 5000] = np.random.default_rng(0).bytes(5000)
-        path = tmp_path / name
-        path.write_bytes(data)
-        if name == "a.flac":
-            with pytest.raises(ValueError, match=r"a\.flac is damaged"):
-                audio.read(path)
-        else:
-            # mp3 is made to survive this: a click, and the length stays.
-            assert audio.read(path).shape[1] == audio.info(files[name]).frames
+@pytest.mark.parametrize("name", ("a.flac", "a.mp3"))
+def test_a_damaged_file_is_refused(files, tmp_path, name):
+    data = bytearray(files[name].read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 5000] = np.random.default_rng(0).bytes(5000)
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ValueError, match=rf"{name} is damaged or cut off"):
+        audio.read(tmp_path / name)
 
 
 def bad_file(kind, folder):
@@ -449,9 +447,11 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
     ],
 )
 def test_a_block_that_can_not_be_written_leaves_nothing(tmp_path, block, message):
-    with pytest.raises(ValueError, match=message):
-        with audio.AudioWriter(tmp_path / "a.wav", RATE, 2) as out:
-            out.write(block)
+    with (
+        pytest.raises(ValueError, match=message),
+        audio.AudioWriter(tmp_path / "a.wav", RATE, 2) as out,
+    ):
+        out.write(block)
     assert not list(tmp_path.iterdir())
 
 

@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "datasets": {"manifest", "audio", "mixing", "augment"},
     "model": {"stft", "maskers"},
     "separation": {"audio", "overlap_add"},
-    "infer": {"audio", "model"},
+    "infer": {"audio", "model", "terminal"},
     "training": {"losses", "model", "separation", "plots"},
 }
 #: These may import all others, and none of the others imports them.

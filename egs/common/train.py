@@ -4,6 +4,7 @@
 """
 
 import argparse
+import json
 import logging
 from dataclasses import fields
 from pathlib import Path
@@ -13,7 +14,13 @@ import torch
 import yaml
 
 from asteroid_karaoke import KaraokeNet, manifest
-from asteroid_karaoke.datasets import EpochSampler, Mixing, RandomMixtures, SongDataset
+from asteroid_karaoke.datasets import (
+    EpochSampler,
+    Mixing,
+    RandomMixtures,
+    SongDataset,
+    VoiceAndNoise,
+)
 from asteroid_karaoke.training import train
 
 
@@ -21,6 +28,9 @@ def main(conf: dict) -> None:
     """Build what the conf asks for and train it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     paths, data = conf["main_args"], conf["data"]
+    pretraining = paths["phase"] == "pretrain"
+    if pretraining:
+        conf["training"]["epochs"] = conf["training"]["pretrain_epochs"]
     pl.seed_everything(conf["training"]["seed"], workers=True)
     if conf["training"]["threads"]:
         torch.set_num_threads(conf["training"]["threads"])
@@ -30,9 +40,9 @@ def main(conf: dict) -> None:
         model.load_state_dict(KaraokeNet.from_pretrained(paths["init"]).state_dict())
     model.train()
     folder = Path(paths["data_dir"])
-    licenses = yaml.safe_load((folder / "licenses.yml").read_text())
+    licenses = json.loads((folder / "licenses.json").read_text())
     mixing = Mixing(**{field.name: data[field.name] for field in fields(Mixing)})
-    train_set = RandomMixtures(
+    train_set = (VoiceAndNoise if pretraining else RandomMixtures)(
         manifest.read(folder / "train.jsonl"),
         segment=data["segment"],
         length=data["examples"],
@@ -42,7 +52,7 @@ def main(conf: dict) -> None:
         licenses=licenses,
     )
     val_set = SongDataset(manifest.read(folder / "valid.jsonl"), int(model.sample_rate))
-    train(conf, model, train_set, val_set, EpochSampler(len(train_set)), paths["resume"])
+    train(conf, model, train_set, val_set, EpochSampler(len(train_set)))
 
 
 if __name__ == "__main__":
@@ -53,7 +63,7 @@ if __name__ == "__main__":
     parser.add_argument("--exp_dir", required=True, help="folder of the experiment")
     parser.add_argument("--data_dir", required=True, help="folder of the manifests")
     parser.add_argument("--init", default="", help="weights to start from: a path or a shipped name")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--phase", choices=("train", "pretrain"), default="train")
     with open("local/conf.yml") as file:
         parser = prepare_parser_from_dict(yaml.safe_load(file), parser=parser)
     main(parse_args_as_dict(parser))

@@ -41,6 +41,7 @@ class Singer:
         vibrato: Rate in Hz.
         depth: Of the vibrato, in cents.
         glide: Time in s from note to note.
+        scoop: Chance that a note is come to from below, and that a phrase's last note is let fall.
         drift: Slow wandering of the pitch, in cents.
         jitter: Fast wandering of the pitch, in cents.
         ring: Gain in dB of the singer's formant near 3 kHz.
@@ -56,6 +57,7 @@ class Singer:
     vibrato: float
     depth: float
     glide: float
+    scoop: float
     drift: float
     jitter: float
     ring: float
@@ -91,11 +93,12 @@ def draw(rng: np.random.Generator) -> Singer:
         tract=tract * rng.uniform(0.95, 1.05),
         open_quotient=rng.uniform(0.42, 0.75),
         bright=np.exp(rng.uniform(np.log(2000), np.log(9000))),
-        breath=rng.uniform(-28, -10),
+        breath=rng.uniform(-30, -14),
         rough=rng.uniform(0.1, 0.4) if rng.random() < 0.25 else 0.0,
         vibrato=rng.uniform(5.0, 6.5),
         depth=rng.uniform(10, 30) if tuned else rng.uniform(25, 80),
         glide=rng.uniform(0.03, 0.05) if tuned else np.exp(rng.uniform(np.log(0.05), np.log(0.25))),
+        scoop=rng.uniform(0.1, 0.6),
         drift=3.0 if tuned else rng.uniform(6, 18),
         jitter=rng.uniform(4, 12),
         ring=rng.uniform(0, 6),
@@ -144,20 +147,21 @@ def _pitch(
     rng: np.random.Generator, singer: Singer, song: Tune, melody: Melody, frames: int
 ) -> np.ndarray:
     """Pitch track in Hz ``(frames,)``."""
-    notes = [note for phrase in melody for note in phrase]
-    midi = np.full(frames, float(song.midi(notes[0].step)))
+    midi = np.full(frames, float(song.midi(melody[0][0].step)))
     depth = np.zeros(frames)
     bend = np.zeros(frames)
-    for note in notes:
-        first, last = int(note.start * RATE), int(note.stop * RATE)
-        midi[first:] = song.midi(note.step) + rng.normal(0, 0.08)
-        time = np.arange(max(0, min(last, frames) - first)) / RATE
-        if rng.random() < 0.35:
-            bend[first : first + len(time)] -= rng.uniform(0.5, 2.5) * np.exp(-time / 0.05)
+    for note, last in [(note, note is phrase[-1]) for phrase in melody for note in phrase]:
+        span = slice(int(note.start * RATE), min(int(note.stop * RATE), frames))
+        time = np.arange(span.stop - span.start) / RATE
+        midi[span.start :] = song.midi(note.step) + rng.normal(0, 0.08)
+        if rng.random() < singer.scoop:
+            bend[span] -= rng.uniform(0.5, 4) * np.exp(-time / rng.uniform(0.03, 0.12))
+        if last and rng.random() < singer.scoop:
+            left = np.clip((note.stop - note.start - time) / 0.25, 0, 1)
+            bend[span] -= rng.uniform(0.5, 4) * (1 - left) ** 2
         if note.stop - note.start > 0.3 and rng.random() < 0.85:
             onset = rng.uniform(0.12, 0.35)
-            ramp = np.clip((time - onset) / 0.25, 0, 1) * rng.uniform(0.6, 1.2)
-            depth[first : first + len(time)] = ramp
+            depth[span] = np.clip((time - onset) / 0.25, 0, 1) * rng.uniform(0.6, 1.2)
     midi = dsp.smooth(midi, int(singer.glide * RATE * 1.5)) + dsp.smooth(bend, int(0.02 * RATE))
     rate = singer.vibrato * (1 + 0.06 * dsp.wander(rng, frames, RATE // 2))
     turn = 2 * np.pi * np.cumsum(rate) / RATE + rng.uniform(0, 2 * np.pi)

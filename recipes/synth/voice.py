@@ -66,7 +66,8 @@ def _glottis(who: Singer) -> np.ndarray:
 def _tilt(who: Singer, loud: np.ndarray, sample_rate: int) -> np.ndarray:
     """Response ``(frames, bins)`` of a low-pass: a soft voice has less treble."""
     corner = who.bright * (0.35 + 0.65 * np.clip(loud, 0, 1.3))[:, None]
-    return (1 / (1 + 1j * dsp.bins(sample_rate) / corner)).astype(np.complex64)
+    ratio = (dsp.bins(sample_rate) / corner).astype(np.float32)
+    return 1 / (1 + np.complex64(1j) * ratio)
 
 
 def _hiss(who: Singer, amplitudes: np.ndarray, sample_rate: int) -> np.ndarray:

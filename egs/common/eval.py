@@ -1,0 +1,127 @@
+"""Separate and score the test songs with an experiment's best model; publish it.
+
+    cd egs/demo/KaraokeNet && python ../../common/eval.py --exp_dir exp/mine --data_dir data --recipe demo/KaraokeNet
+
+Leaves in the experiment's folder: ``examples/<song>/`` with audio, spectrograms and scores, ``scores/<system>/`` with
+museval's JSON a song, ``all_metrics.csv``, ``final_metrics.json``, ``table.md`` and ``publish_dir/model.pth``.
+Floor and ceiling are scored in the same run: the mixture itself, and the ideal ratio mask.
+"""
+
+import argparse
+import hashlib
+import json
+import logging
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from tqdm import tqdm
+
+from asteroid_karaoke import KaraokeNet, audio, manifest, plots, scores
+from asteroid_karaoke.baselines import BASELINES
+from asteroid_karaoke.datasets import SongDataset
+from asteroid_karaoke.separation import separate
+
+SYSTEMS = {
+    "mixture": "mixture as estimate",
+    "ideal_ratio_mask": "ideal ratio mask",
+    "model": "KaraokeNet",
+}
+
+
+def main(exp_dir: Path, data_dir: Path, recipe: str) -> None:
+    """Score every test song by every system, group by corpus, print and publish."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    model = KaraokeNet.from_pretrained(exp_dir / "best_model.pth")
+    model_id = hashlib.sha256((exp_dir / "best_model.pth").read_bytes()).hexdigest()
+    rate = int(model.sample_rate)
+    test_set = SongDataset(manifest.read(data_dir / "test.jsonl"), rate)
+    records: dict[str, dict[str, list]] = {system: {} for system in SYSTEMS}
+    for index, song in enumerate(tqdm(test_set.songs, desc="songs", unit="song")):
+        mixture, sources = (item.numpy() for item in test_set[index])
+        for system, estimates in estimate(model, mixture, sources, rate).items():
+            folder = exp_dir / "scores" / system
+            # Scores of another model, or of a song that has changed, are done again.
+            inputs = {"model": model_id if system == "model" else system, "song": asdict(song)}
+            inputs = json.loads(json.dumps(inputs))
+            record = scores.load_song(folder, song.id, inputs) or scores.score_song(
+                sources, estimates, rate, song.id
+            )
+            scores.save_song(record, folder, inputs)
+            records[system].setdefault(song.corpus, []).append(record)
+            if system == "model":
+                save_example(exp_dir / "examples" / song.id, mixture, sources, estimates, rate)
+    final = summarise(records, exp_dir)
+    publish(exp_dir, final, recipe)
+
+
+def estimate(
+    model: KaraokeNet, mixture: np.ndarray, sources: np.ndarray, rate: int
+) -> dict[str, np.ndarray]:
+    """Estimates `(2, channels, time)` of each system."""
+    estimates = {name: BASELINES[name](mixture, sources, rate) for name in SYSTEMS if name in BASELINES}
+    return {**estimates, "model": np.stack(separate(model, mixture, rate))}
+
+
+def save_example(
+    folder: Path, mixture: np.ndarray, sources: np.ndarray, estimates: np.ndarray, rate: int
+) -> None:
+    """Write what one wants to hear and see of a song."""
+    stems = {
+        "mixture": mixture,
+        "vocals": sources[0],
+        "vocals_estimate": estimates[0],
+        "karaoke": estimates[1],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, stem in stems.items():
+        audio.write(folder / f"{name}.wav", stem, rate)
+    titles = ("mixture", "true voice", "estimated voice", "karaoke")
+    panels = dict(zip(titles, stems.values(), strict=True))
+    plots.plot_spectrograms(panels, rate, folder / "spectrograms.png")
+
+
+def summarise(records: dict[str, dict[str, list]], exp_dir: Path) -> dict:
+    """Write and return the final metrics: of the model, by corpus, with every system's table printed."""
+    tables = []
+    for corpus in records["model"]:
+        finals = {
+            SYSTEMS[system]: scores.write_summary(
+                by_corpus[corpus], exp_dir / "scores" / system / corpus
+            )
+            for system, by_corpus in records.items()
+        }
+        songs = len(records["model"][corpus])
+        tables.append(f"{corpus}, {songs} test song{'s'[: songs > 1]}\n\n{scores.table(finals)}")
+    (exp_dir / "table.md").write_text("\n\n".join(tables) + "\n")
+    everything = [record for songs in records["model"].values() for record in songs]
+    return scores.write_summary(everything, exp_dir)
+
+
+def publish(exp_dir: Path, final: dict, recipe: str) -> None:
+    """Leave the model, its conf and its scores in one file, as Asteroid's publisher wants it."""
+    from asteroid.models.publisher import save_publishable
+
+    folder = exp_dir / "publish_dir"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / "recipe_name.txt").write_text(recipe + "\n")
+    save_publishable(
+        str(folder),
+        torch.load(exp_dir / "best_model.pth", weights_only=True),
+        metrics=json.loads(json.dumps(final)),
+        train_conf=yaml.safe_load((exp_dir / "conf.yml").read_text()),
+        recipe=recipe,
+    )
+    print(f"Published to {folder / 'model.pth'}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--exp_dir", type=Path, required=True, help="folder of the experiment")
+    parser.add_argument("--data_dir", type=Path, required=True, help="folder of the manifests")
+    parser.add_argument("--recipe", default="", help="recipe's name, such as demo/KaraokeNet")
+    main(**vars(parser.parse_args()))

@@ -1,0 +1,371 @@
+"""The command line: what it writes, what it says, and how it ends."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+import torch
+
+from asteroid_karaoke import KaraokeNet, __version__, audio, cli, model, scores
+
+RATE = 44100
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "tiny.pth"
+    torch.save(KaraokeNet(size="tiny").serialize(), path)
+    return path
+
+
+@pytest.fixture
+def shipped(weights, monkeypatch):
+    """As if the weights shipped with the package."""
+    monkeypatch.setattr(model, "PRETRAINED", weights.parent)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def noise(frames=RATE, channels=2, seed=0):
+    generator = np.random.default_rng(seed)
+    return generator.uniform(-0.3, 0.3, (channels, frames)).astype(np.float32)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def run(capfd, *arguments):
+    """The exit code, and the lines on standard output and standard error."""
+    capfd.readouterr()
+    code = cli.main([os.fspath(argument) for argument in arguments])
+    out, err = capfd.readouterr()
+    return code, out.splitlines(), err.splitlines()
+
+
+# separate
+
+
+def test_separate_writes_two_files_that_add_up_and_says_what_it_does(folder, weights, capfd):
+    audio.write("song.wav", noise(), RATE, "FLOAT")
+    code, out, err = run(capfd, "separate", "song.wav", "--model", weights, "--device", "cpu")
+    assert (code, err) == (0, [])
+    assert names(folder) == ["song.wav", "song_karaoke.wav", "song_vocals.wav"]
+    total = audio.read(["song_karaoke.wav", "song_vocals.wav"])
+    np.testing.assert_allclose(total, noise(), rtol=0, atol=1e-6)
+    assert out[0] == f"model {weights} on cpu"
+    assert out[1].startswith("song.wav: 1 s long, about ")
+    assert out[2] == "song_karaoke.wav  song_vocals.wav"
+
+
+@pytest.mark.parametrize("format", ("wav", "flac", "mp3", "ogg"))
+def test_separate_writes_the_format_asked_for(folder, weights, capfd, format):
+    audio.write("a b.flac", noise(5000), RATE)
+    command = ("separate", "a b.flac", "-o", "new/out", "--format", format, "--model", weights)
+    assert run(capfd, *command)[0] == 0
+    assert names(folder / "new" / "out") == [f"a b_karaoke.{format}", f"a b_vocals.{format}"]
+    assert audio.info(f"new/out/a b_karaoke.{format}").frames == 5000
+
+
+def test_a_bad_song_is_one_line_and_the_others_are_done(folder, weights, capfd):
+    audio.write("good.wav", noise(), RATE)
+    audio.write("long.mp3", noise(4 * RATE), RATE)
+    # mpg123 comments on both of these on standard error, past Python.
+    (folder / "cut.mp3").write_bytes((folder / "long.mp3").read_bytes()[:-9000])
+    (folder / "text.mp3").write_text("la la la\n" * 999)
+    bad = ["missing.wav", "cut.mp3", "text.mp3", "folder"]
+    (folder / "folder").mkdir()
+    code, out, err = run(
+        capfd, "separate", *bad, "good.wav", "-o", "out", "--model", weights, "--format", "flac"
+    )
+    assert code == 1
+    assert len(err) == len(bad)
+    for name, line in zip(bad, err, strict=True):
+        assert line.startswith(f"asteroid-karaoke: {name} ")
+    assert names(folder / "out") == ["good_karaoke.flac", "good_vocals.flac"]
+    assert out[-1] == "out/good_karaoke.flac  out/good_vocals.flac"
+
+
+def test_a_model_that_fails_names_the_song(folder, weights, capfd, monkeypatch):
+    audio.write("song.wav", noise(5000), RATE)
+    monkeypatch.setattr(KaraokeNet, "forward_vocals", lambda self, mixture: mixture * np.nan)
+    code, _, err = run(capfd, "separate", "song.wav", "--model", weights)
+    assert code == 1
+    assert len(err) == 1
+    assert "song.wav: the model gives NaN" in err[0]
+    assert names(folder) == ["song.wav"]
+
+
+@pytest.mark.parametrize("name", ("ü 歌.wav", b"\xff\xfe.wav", "a:b.wav"))
+def test_any_file_name_will_do(folder, weights, capfd, name):
+    name = os.fsdecode(name)
+    try:
+        audio.write(name, noise(5000), RATE)
+    except OSError:
+        pytest.skip("the file system refuses this name")
+    code, out, err = run(capfd, "separate", name, "--model", weights)
+    assert (code, err) == (0, [])
+    assert len(out) == 3
+    assert len(names(folder)) == 3
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (("song.wav", "song_vocals.wav"), "song_vocals.wav, a result for song.wav, is an input"),
+        (("song.wav", "link_karaoke.wav", "link.wav"), "is an input"),
+        (("song.wav", "other/song.wav"), "song.wav and other/song.wav would both be written"),
+        (("song.wav", "song.wav"), "would both be written to song_vocals.wav"),
+        (("song.wav", "-o", "song.wav"), "-o song.wav is no folder"),
+    ],
+)
+def test_songs_that_would_overwrite_one_another_are_refused(
+    folder, weights, capfd, inputs, message
+):
+    audio.write("song.wav", noise(5000), RATE)
+    audio.write("other/song.wav", noise(5000), RATE)
+    for name in ("song_vocals.wav", "link.wav"):
+        audio.write(name, noise(5000), RATE)
+    (folder / "link_karaoke.wav").symlink_to("song.wav")
+    before = names(folder)
+    code, out, err = run(capfd, "separate", *inputs, "--model", weights)
+    assert (code, out, len(err)) == (2, [], 1)
+    assert message in err[0]
+    assert names(folder) == before
+
+
+def test_a_folder_that_can_not_be_written_to_is_one_line(folder, weights, capfd):
+    audio.write("song.wav", noise(5000), RATE)
+    (folder / "file").write_text("in the way")
+    code, _, err = run(capfd, "separate", "song.wav", "-o", "file/out", "--model", weights)
+    assert (code, len(err)) == (1, 1)
+    assert "song.wav: the folder file/out can not be written to" in err[0]
+    assert names(folder) == ["file", "song.wav"]
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(folder, weights, capfd):
+    audio.write("song.wav", noise(), RATE)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A file that may not grow is, to a program, a disk that is full.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        code, _, err = run(capfd, "separate", "song.wav", "--model", weights)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (code, len(err)) == (1, 1)
+    assert "song_vocals.wav could not be written to its end" in err[0]
+    assert names(folder) == ["song.wav"]
+
+
+def test_a_format_that_can_not_hold_the_song_is_one_line(folder, weights, capfd):
+    audio.write("song.wav", noise(5000, channels=6), RATE)
+    code, _, err = run(capfd, "separate", "song.wav", "--format", "mp3", "--model", weights)
+    assert (code, len(err)) == (1, 1)
+    assert "mp3 can not hold 6 channel(s)" in err[0]
+    assert names(folder) == ["song.wav"]
+
+
+# Which model, which device.
+
+
+def test_no_model_is_an_error_as_long_as_none_ships(folder, capfd, monkeypatch, tmp_path):
+    monkeypatch.setattr(model, "PRETRAINED", tmp_path)
+    audio.write("song.wav", noise(5000), RATE)
+    code, _, err = run(capfd, "separate", "song.wav")
+    assert (code, len(err)) == (2, 1)
+    assert "karaoke-small does not ship with this version" in err[0]
+    assert "give --model" in err[0]
+
+
+def test_an_unknown_model_is_an_error_that_names_the_choices(folder, shipped, capfd):
+    audio.write("song.wav", noise(5000), RATE)
+    for name in ("no-such-model", "nowhere/model.pth"):
+        code, _, err = run(capfd, "separate", "song.wav", "--model", name)
+        assert (code, len(err)) == (2, 1)
+        assert name in err[0]
+        assert "shipped names (tiny)" in err[0]
+
+
+@pytest.mark.parametrize("content", (b"", b"not a model", "other"))
+def test_a_file_that_holds_no_model_is_one_line(folder, capfd, content):
+    audio.write("song.wav", noise(5000), RATE)
+    if content == "other":
+        torch.save({"weights": torch.zeros(3)}, "model.pth")
+    else:
+        (folder / "model.pth").write_bytes(content)
+    code, _, err = run(capfd, "separate", "song.wav", "--model", "model.pth")
+    assert (code, len(err)) == (2, 1)
+    assert "model.pth" in err[0]
+
+
+def test_a_model_of_another_class_is_refused(folder, capfd):
+    from asteroid.models import ConvTasNet
+
+    net = ConvTasNet(n_src=2, n_blocks=1, n_repeats=1, bn_chan=2, hid_chan=2, skip_chan=2)
+    conf = net.serialize()
+    conf["infos"] = {}
+    torch.save(conf, "model.pth")
+    code, _, err = run(capfd, "separate", "song.wav", "--model", "model.pth")
+    assert (code, len(err)) == (2, 1)
+    assert "model.pth is a ConvTasNet" in err[0]
+
+
+def test_a_shipped_name_is_a_model(folder, shipped, capfd, monkeypatch):
+    audio.write("song.wav", noise(5000), RATE)
+    assert run(capfd, "separate", "song.wav", "--model", "tiny")[0] == 0
+    monkeypatch.setattr(cli, "DEFAULT_MODEL", "tiny")
+    code, out, _ = run(capfd, "separate", "song.wav")
+    assert code == 0
+    assert out[0].startswith("model tiny on ")
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"),
+    [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")],
+)
+def test_the_best_device_there_is_is_taken(monkeypatch, cuda, mps, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert cli._device("auto") == expected
+    assert cli._device("cpu") == "cpu"
+
+
+def test_a_device_that_is_not_there_is_an_error(folder, weights, capfd, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    audio.write("song.wav", noise(5000), RATE)
+    command = ("separate", "song.wav", "--model", weights, "--device", "cuda")
+    code, _, err = run(capfd, *command)
+    assert (code, len(err)) == (2, 1)
+    assert "--device cuda: this machine's torch has only cpu" in err[0]
+
+
+# The other commands, and wrong usage.
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("sing",),
+        ("separate",),
+        ("separate", "song.wav", "--format", "aac"),
+        ("separate", "song.wav", "--device", "toaster"),
+        ("score", "--references", "a"),
+        ("score", "--references", "a", "--estimates", "b", "-o", "c", "--jobs", "0"),
+        ("score", "--references", "none", "--estimates", "none", "-o", "out"),
+        ("infer",),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_so(folder, capfd, arguments):
+    code, out, err = run(capfd, *arguments)
+    assert (code, out) == (2, [])
+    assert "asteroid-karaoke" in err[-1]
+    assert names(folder) == []
+
+
+def test_help_and_version(capfd):
+    code, out, _ = run(capfd, "--help")
+    assert code == 0
+    for command in ("separate", "infer", "score", "models"):
+        assert any(line.split()[:1] == [command] for line in out)
+    for command in ("separate", "score", "models", "infer"):
+        assert run(capfd, command, "--help")[0] == 0
+    assert run(capfd, "--version") == (0, [f"asteroid-karaoke {__version__}"], [])
+
+
+def test_models_lists_what_ships(shipped, weights, capfd, monkeypatch, tmp_path):
+    code, out, _ = run(capfd, "models")
+    assert code == 0
+    assert out[0].startswith("tiny  1.")
+    monkeypatch.setattr(model, "PRETRAINED", tmp_path)
+    (tmp_path / "a.pth").write_bytes(bytes(2_000_000))
+    card = {"description": "a small one", "licence": "CC BY 4.0", "other": 1}
+    (tmp_path / "a.json").write_text(json.dumps(card))
+    assert run(capfd, "models")[1] == ["a  2.0 MB  a small one, CC BY 4.0"]
+    (tmp_path / "a.pth").unlink()
+    assert "No weights ship" in run(capfd, "models")[1][0]
+
+
+def test_infer_is_asteroids_with_our_models(folder, weights, shipped, capfd):
+    assert "--ola-window" in " ".join(run(capfd, "infer", "--help")[1])
+    for channels in (1, 2):
+        audio.write("song.wav", noise(30_000, channels), RATE)
+        for extra in ((), ("-w", "16384", "--ola-no-reorder"), ("--resample",)):
+            command = ("infer", "tiny", "--files", "song.wav", "-f", "-o", "new/out", *extra)
+            told = pytest.warns(UserWarning, match="first channel")
+            with told if channels > 1 else nullcontext():
+                assert run(capfd, *command)[0] == 0
+            assert names(folder / "new" / "out") == ["song_est1.wav", "song_est2.wav"]
+            assert audio.info("new/out/song_est1.wav").frames == 30_000
+    code, _, err = run(capfd, "infer", "tiny", "--files", "song.wav", "-o", "song.wav")
+    assert (code, len(err)) == (1, 1)
+
+
+def test_score_prints_a_table_and_counts_failures(folder, capfd, monkeypatch):
+    asked = {}
+
+    def score_folders(references, estimates, output, jobs):
+        asked.update(references=references, estimates=estimates, output=output, jobs=jobs)
+        stems = {f"{stem}_{m}": 1.5 for stem in scores.STEMS for m in ("SDR", "SIR", "ISR", "SAR")}
+        return {**stems, "failed": failed}
+
+    monkeypatch.setattr(scores, "score_folders", score_folders)
+    command = ("score", "--references", "r", "--estimates", "e", "-o", "out", "--jobs", "3")
+    failed: dict = {}
+    code, out, err = run(capfd, *command)
+    assert (code, err) == (0, [])
+    assert asked == {"references": "r", "estimates": "e", "output": "out", "jobs": 3}
+    assert "vocals SDR" in out[0]
+    assert "1.50" in out[2]
+    failed = {"song": "song: no vocals"}
+    assert run(capfd, *command)[0] == 1
+
+    def no_museval(*args, **kwargs):
+        raise RuntimeError("museval needs ffmpeg\nand more")
+
+    monkeypatch.setattr(scores, "score_folders", no_museval)
+    code, _, err = run(capfd, *command)
+    assert (code, err) == (1, ["asteroid-karaoke: museval needs ffmpeg and more"])
+
+
+# Ctrl-C, in a process of its own.
+
+
+def test_ctrl_c_ends_with_130_and_leaves_nothing(folder, weights):
+    audio.write("song.wav", noise(20 * RATE), RATE)
+    slow = (
+        "import sys, time, asteroid_karaoke, asteroid_karaoke.cli as cli\n"
+        "run = asteroid_karaoke.KaraokeNet.forward\n"
+        "asteroid_karaoke.KaraokeNet.forward = lambda *a: time.sleep(60) if len(done) else "
+        "done.append(0) or run(*a)\n"
+        "done = []\n"
+        "sys.exit(cli.main())\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", slow, "separate", "song.wav", "--model", str(weights)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    # The second block is under way once the first has told how long it will take.
+    for line in process.stdout:
+        if "about" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "asteroid-karaoke: stopped; no half-written file is left"
+    assert "Traceback" not in err
+    assert names(folder) == ["song.wav"]

@@ -1,0 +1,533 @@
+"""The separation engine: sums, lengths, borders and memory, with stand-ins for the network."""
+
+import logging
+import os
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asteroid_karaoke import KaraokeNet, audio, overlap_add, separation
+
+RATE = 8000
+
+
+class Echo(torch.nn.Module):
+    """A "network" with all that makes cutting a song hard, and known to the sample.
+
+    What it gives at a sample depends on samples `reach` before and after it, and on where the
+    sample lies between two frames, so a block off the grid, or without its neighbours, comes out
+    otherwise.
+    """
+
+    def __init__(self, reach=1000, hop=64, channels=2, rate=RATE, context="its own"):
+        super().__init__()
+        self.sample_rate, self.in_channels, self.hop_length = rate, channels, hop
+        self.reach = reach
+        self.context = reach if context == "its own" else context
+        self.gain = torch.nn.Parameter(torch.ones(()))
+        self.dropout = torch.nn.Dropout(0.5)
+        self.longest = 0
+
+    def forward(self, wav):
+        frames = wav.shape[-1]
+        self.longest = max(self.longest, frames)
+        padded = torch.nn.functional.pad(wav, (self.reach, self.reach))
+        voice = 0.5 * padded[..., :frames] + 0.3 * padded[..., 2 * self.reach :]
+        phase = (torch.arange(frames) % self.hop_length) / self.hop_length
+        voice = self.dropout(voice * (0.5 + phase) * self.gain)
+        return torch.stack([voice, wav - voice], dim=1)
+
+    @torch.no_grad()
+    def whole(self, mixture):
+        """The voice of the whole song, run at once."""
+        self.eval()
+        return self(torch.from_numpy(mixture)[None])[0, 0].numpy()
+
+
+class Gain(torch.nn.Module):
+    """Half of what comes in is voice."""
+
+    sample_rate, in_channels, hop_length, context = RATE, 2, 1, 0
+
+    def forward(self, wav):
+        return torch.stack([wav / 2, wav / 2], dim=1)
+
+
+def noise(channels=2, frames=RATE, seed=0):
+    generator = np.random.default_rng(seed)
+    return generator.uniform(-0.5, 0.5, (channels, frames)).astype(np.float32)
+
+
+def check_sum(estimates, mixture):
+    assert estimates.vocals.dtype == estimates.accompaniment.dtype == np.float32
+    assert estimates.vocals.shape == estimates.accompaniment.shape == mixture.shape
+    total = estimates.vocals.astype(np.float64) + estimates.accompaniment
+    np.testing.assert_allclose(total, mixture, rtol=0, atol=1e-6)
+
+
+# Block by block is the same as at once.
+
+
+@pytest.mark.parametrize("block_seconds", (0.01, 0.7, 3, 100))
+@pytest.mark.parametrize("frames", (1, 5000, 50_000, 123_457))
+def test_block_by_block_is_the_whole_song_at_once(block_seconds, frames):
+    model, mixture = Echo(), noise(frames=frames)
+    estimates = separation.separate(model, mixture, RATE, block_seconds=block_seconds)
+    np.testing.assert_allclose(estimates.vocals, model.whole(mixture), rtol=0, atol=1e-6)
+    check_sum(estimates, mixture)
+
+
+@pytest.mark.parametrize("context", (900, 500, 0))
+def test_the_margin_is_what_makes_it_so(context):
+    """A model that names too small a context is found out: the tests above can fail."""
+    model, mixture = Echo(hop=1, context=context), noise(frames=10 * RATE)
+    estimates = separation.separate(model, mixture, RATE, block_seconds=1)
+    assert np.abs(estimates.vocals - model.whole(mixture)).max() > 1e-3
+
+
+def test_what_the_model_sees_has_a_bound(monkeypatch):
+    model = Echo()
+    separation.separate(model, noise(frames=60 * RATE), RATE, block_seconds=3)
+    assert model.longest <= 3 * RATE + 2 * model.hop_length
+    model = Echo(context=10**9)
+    separation.separate(model, noise(frames=60 * RATE), RATE)
+    assert model.longest <= overlap_add.BLOCK_SECONDS * RATE + 2 * model.hop_length
+
+
+@pytest.mark.parametrize("context", (None, 10**9))
+def test_endless_context_is_crossfaded_without_clicks(context):
+    """A model whose level depends on all it sees: it changes from block to block, not in steps."""
+
+    class Normalising(Echo):
+        def forward(self, wav):
+            voice = wav * wav.abs().mean()
+            return torch.stack([voice, wav - voice], dim=1)
+
+    loud = np.linspace(0.1, 1, 40 * RATE, dtype=np.float32)
+    time = np.arange(40 * RATE) / RATE
+    mixture = np.stack([loud * np.sin(2 * np.pi * 50 * time)] * 2).astype(np.float32)
+    vocals = separation.separate(Normalising(context=context), mixture, RATE).vocals
+    steps = np.abs(np.diff(vocals, 2))
+    # The second difference of a 50 Hz sine, by its greatest level, with a little for the fades.
+    assert steps.max() < 1.1 * np.abs(vocals).max() * (2 * np.pi * 50 / RATE) ** 2
+
+
+def test_karaokenet_block_by_block_is_the_whole_song_to_minus_60_db():
+    torch.manual_seed(0)
+    model = KaraokeNet(size="tiny").eval()
+    mixture = noise(frames=11 * 44100)
+    with torch.no_grad():
+        whole = model(torch.from_numpy(mixture)[None])[0, 0].numpy()
+    estimates = separation.separate(model, mixture, 44100, block_seconds=4)
+    error = np.abs(estimates.vocals - whole).max() / np.abs(whole).max()
+    assert 20 * np.log10(error) < -60
+    check_sum(estimates, mixture)
+
+
+# Any song.
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    frames=st.integers(1, 20_000),
+    block_seconds=st.floats(0.001, 3),
+    hop=st.sampled_from((1, 7, 64, 1024)),
+    reach=st.integers(1, 3000),
+    channels=st.integers(1, 4),
+    pieces=st.integers(1, 9),
+)
+def test_any_length_any_block_any_piece(frames, block_seconds, hop, reach, channels, pieces):
+    model, mixture = Echo(reach, hop), noise(channels, frames)
+    estimates = separation.separate(model, mixture, RATE, block_seconds=block_seconds)
+    check_sum(estimates, mixture)
+    pairs = list(
+        separation.stream(
+            model,
+            np.array_split(mixture, pieces, axis=1),
+            RATE,
+            channels,
+            block_seconds=block_seconds,
+        )
+    )
+    np.testing.assert_array_equal(np.concatenate([m for m, _ in pairs], axis=1), mixture)
+    np.testing.assert_array_equal(np.concatenate([v for _, v in pairs], axis=1), estimates.vocals)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rate=st.integers(8000, 192_000), frames=st.integers(1, 30_000))
+def test_any_rate_has_its_length_and_sum(rate, frames):
+    mixture = noise(2, frames)
+    check_sum(separation.separate(Echo(), mixture, rate), mixture)
+
+
+@pytest.mark.parametrize("rate", (8000, 11025, 44100, 48000, 192_000))
+@pytest.mark.parametrize("model_rate", (16000, 44100))
+def test_other_rates_are_aligned(rate, model_rate):
+    """Half of a tone is voice, at whatever rate; a shift would leave more than half behind."""
+    model = Gain()
+    model.sample_rate = model_rate
+    time = np.arange(2 * rate) / rate
+    mixture = np.stack([np.sin(2 * np.pi * 1000 * time), np.cos(2 * np.pi * 440 * time)])
+    estimates = separation.separate(model, mixture.astype(np.float32), rate)
+    inner = slice(rate // 10, -rate // 10)
+    np.testing.assert_allclose(estimates.vocals[:, inner], mixture[:, inner] / 2, atol=1e-3)
+
+
+@pytest.mark.parametrize("rate", (8000, 44100, 192_000))
+@pytest.mark.parametrize("frames", (1, 2, 100))
+def test_a_song_may_be_a_single_sample(rate, frames):
+    mixture = noise(2, frames)
+    check_sum(separation.separate(Echo(rate=44100), mixture, rate), mixture)
+    torch.manual_seed(0)
+    check_sum(separation.separate(KaraokeNet(size="tiny"), mixture, rate), mixture)
+
+
+@pytest.mark.parametrize("rate", (RATE, 44100))
+def test_silence_stays_silence(rate):
+    estimates = separation.separate(Echo(), np.zeros((2, 30_000), np.float32), rate)
+    assert not estimates.vocals.any()
+    assert not estimates.accompaniment.any()
+
+
+def test_channels_go_in_pairs_and_one_left_over_as_mono():
+    class Sides(Echo):
+        """Voice of the first input is half of it, of the second a quarter."""
+
+        def forward(self, wav):
+            voice = wav * torch.tensor([0.5, 0.25])[:, None]
+            return torch.stack([voice, wav - voice], dim=1)
+
+    mixture = noise(5, 1000)
+    vocals = separation.separate(Sides(), mixture, RATE).vocals
+    gains = np.array([0.5, 0.25, 0.5, 0.25, 0.375], np.float32)[:, None]
+    np.testing.assert_allclose(vocals, mixture * gains, atol=1e-7)
+
+
+@pytest.mark.parametrize("channels", (1, 3, 6, 8))
+def test_any_number_of_channels(channels):
+    mixture = noise(channels, 30_000)
+    estimates = separation.separate(Echo(), mixture, RATE, block_seconds=1)
+    check_sum(estimates, mixture)
+    np.testing.assert_allclose(estimates.vocals, Echo().whole(mixture), atol=1e-6)
+
+
+def test_a_model_of_one_channel_may_give_three_dimensions():
+    class Flat(Echo):
+        def forward(self, wav):
+            return super().forward(wav)[:, :, 0]
+
+    model, mixture = Flat(channels=1), noise(3, 20_000)
+    expected = Echo().whole(mixture)
+    np.testing.assert_allclose(
+        separation.separate(model, mixture, RATE).vocals, expected, atol=1e-6
+    )
+
+
+def test_one_dimension_in_one_dimension_out():
+    mixture = noise(1, 5000)
+    flat = separation.separate(Echo(), mixture[0], RATE)
+    check_sum(flat, mixture[0])
+    np.testing.assert_array_equal(flat.vocals, separation.separate(Echo(), mixture, RATE).vocals[0])
+
+
+def test_the_level_is_the_inputs():
+    mixture = 100 * noise()
+    estimates = separation.separate(Echo(), mixture, RATE)
+    quiet = separation.separate(Echo(), mixture / 1024, RATE)
+    np.testing.assert_allclose(estimates.vocals, 1024 * quiet.vocals, rtol=1e-6)
+
+
+# What the engine does to the model.
+
+
+def test_the_model_runs_in_eval_mode_and_gets_its_own_mode_back():
+    model = Echo()
+    model.train()
+    model.dropout.eval()
+    first = separation.separate(model, noise(), RATE)
+    second = separation.separate(model, noise(), RATE)
+    np.testing.assert_array_equal(first.vocals, second.vocals)
+    assert model.training
+    assert not model.dropout.training
+
+
+def test_no_gradient_is_kept_and_none_is_taken_from_the_caller():
+    model = Echo()
+    for _, vocals in separation.stream(model, [noise()], RATE, 2):
+        assert torch.is_grad_enabled()
+        assert isinstance(vocals, np.ndarray)
+    assert model.gain.grad is None
+
+
+def test_the_model_runs_where_it_is_told():
+    model = Echo()
+    separation.separate(model, noise(), RATE, device="cpu")
+    assert model.gain.device.type == "cpu"
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        separation.separate(model, noise(), RATE, device="no such device")
+
+
+def test_a_model_that_gives_nan_is_found_out():
+    model = Echo()
+    model.gain.data.fill_(np.nan)
+    with pytest.raises(RuntimeError, match="weights are damaged"):
+        separation.separate(model, noise(), RATE)
+
+
+def test_a_model_of_other_sources_is_found_out():
+    class Four(Echo):
+        def forward(self, wav):
+            return torch.stack([wav] * 4, dim=1)
+
+    with pytest.raises(RuntimeError, match=r"gives \(1, 4, 2, 8000\).*expected \(1, 2, 2, 8000\)"):
+        separation.separate(Four(), noise(), RATE)
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    "mixture",
+    [
+        np.zeros((2, 0), np.float32),
+        np.zeros((1, 2, 10), np.float32),
+        np.float32(1),
+        np.zeros((2, 10), np.int16),
+        np.zeros((44100, 2), np.float32),
+    ],
+)
+def test_what_is_no_song_is_refused(mixture):
+    with pytest.raises(ValueError, match="expected"):
+        separation.separate(Echo(), mixture, RATE)
+
+
+@pytest.mark.parametrize("value", (np.nan, np.inf))
+def test_nan_is_refused_with_its_place(value):
+    mixture = noise(frames=20 * RATE)
+    mixture[1, 19 * RATE] = value
+    with pytest.raises(ValueError, match=r"NaN or Inf at 19\.000 s"):
+        separation.separate(Echo(), mixture, RATE)
+
+
+def test_blocks_must_have_the_channels_they_were_said_to_have():
+    with pytest.raises(ValueError, match=r"got a block \(1, 8000\), expected \(2, n\)"):
+        list(separation.stream(Echo(), [noise(2), noise(1)], RATE, 2))
+
+
+# Constant memory, progress.
+
+
+def test_memory_does_not_grow_with_the_song():
+    def peak(seconds):
+        blocks = (noise(2, RATE, seed) for seed in range(seconds))
+        tracemalloc.start()
+        total = sum(v.shape[1] for _, v in separation.stream(Echo(), blocks, 2 * RATE, 2))
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert total == seconds * RATE
+        return found
+
+    peak(10)
+    assert peak(600) < 1.1 * peak(60)
+
+
+def test_progress_runs_from_the_first_block_to_the_end():
+    calls = []
+    mixture = noise(frames=40 * RATE)
+    separation.separate(Echo(), mixture, RATE, progress=lambda *call: calls.append(call))
+    done, total = zip(*calls, strict=True)
+    assert set(total) == {40.0}
+    assert list(done) == sorted(done)
+    assert len(done) > 2
+    assert done[0] < 15
+    assert done[-1] == 40.0
+
+
+# From file to file.
+
+
+@pytest.fixture
+def song(tmp_path):
+    path = tmp_path / "song.wav"
+    # Echo's voice has up to 1.2 times the level, and the rest up to 2.2 times: no clipping here.
+    audio.write(path, noise(frames=30_000) / 2, RATE)
+    return path
+
+
+def test_a_file_becomes_two_that_add_up(song, tmp_path):
+    calls = []
+    paths = separation.separate_file(
+        Echo(), song, tmp_path / "new" / "out", progress=lambda *call: calls.append(call)
+    )
+    assert paths == {
+        "vocals": tmp_path / "new" / "out" / "song_vocals.wav",
+        "karaoke": tmp_path / "new" / "out" / "song_karaoke.wav",
+    }
+    assert sorted(tmp_path.joinpath("new", "out").iterdir()) == sorted(paths.values())
+    mixture = audio.read(song)
+    # Each of the two was rounded to 16 bits.
+    np.testing.assert_allclose(audio.read(list(paths.values())), mixture, rtol=0, atol=1.1 * 2**-15)
+    expected = separation.separate(Echo(), mixture, RATE)
+    np.testing.assert_allclose(audio.read(paths["vocals"]), expected.vocals, atol=2**-15)
+    assert calls[-1] == (30_000 / RATE, 30_000 / RATE)
+
+
+@pytest.mark.parametrize(
+    ("given", "format", "expected"),
+    [
+        ("PCM_16", "wav", "PCM_16"),
+        ("PCM_24", "wav", "PCM_24"),
+        ("PCM_32", "wav", "PCM_32"),
+        ("FLOAT", "wav", "FLOAT"),
+        ("DOUBLE", "wav", "FLOAT"),
+        ("PCM_U8", "wav", "PCM_16"),
+        ("PCM_16", "flac", "PCM_16"),
+        ("PCM_24", "flac", "PCM_24"),
+        ("FLOAT", "flac", "PCM_24"),
+        ("PCM_24", "mp3", "MPEG_LAYER_III"),
+        ("PCM_24", "ogg", "VORBIS"),
+    ],
+)
+def test_bits_are_kept(tmp_path, given, format, expected):
+    soundfile.write(tmp_path / "song.wav", noise().T, RATE, given)
+    paths = separation.separate_file(Gain(), tmp_path / "song.wav", tmp_path, format=format)
+    for path in paths.values():
+        facts = audio.info(path)
+        assert facts.subtype == expected
+        assert (facts.sample_rate, facts.channels, facts.frames) == (RATE, 2, RATE)
+
+
+@pytest.mark.parametrize("rate", (8000, 44100, 96000, 192_000))
+@pytest.mark.parametrize("channels", (1, 2, 6))
+@pytest.mark.parametrize("frames", (1, 20_001))
+def test_any_file_keeps_rate_channels_and_length(tmp_path, rate, channels, frames):
+    audio.write(tmp_path / "song.wav", noise(channels, frames), rate, "FLOAT")
+    paths = separation.separate_file(Echo(), tmp_path / "song.wav", tmp_path)
+    for path in paths.values():
+        facts = audio.info(path)
+        assert (facts.sample_rate, facts.channels, facts.frames) == (rate, channels, frames)
+    total = audio.read([paths["vocals"], paths["karaoke"]])
+    np.testing.assert_allclose(total, noise(channels, frames), rtol=0, atol=1e-6)
+
+
+def test_a_stream_of_a_container_is_a_song(stempeg_excerpt, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    model = Gain()
+    model.sample_rate = 44100
+    source = f"{stempeg_excerpt}#stream=1"
+    paths = separation.separate_file(model, source, tmp_path, format="flac")
+    assert paths["vocals"].name == stempeg_excerpt.stem + "_vocals.flac"
+    expected = audio.read(source) / 2
+    np.testing.assert_allclose(audio.read(paths["vocals"]), expected.clip(-1, 1), atol=2**-15)
+
+
+def test_clipping_is_told_once_with_its_size(tmp_path, caplog):
+    mixture = np.full((2, RATE), 1.5, np.float32)
+    mixture[:, 100] = -2 * 10 ** (3 / 20)
+    model = Gain()
+    soundfile.write(tmp_path / "song.wav", mixture.T, RATE, "FLOAT")
+    with caplog.at_level(logging.WARNING):
+        separation.separate_file(model, tmp_path / "song.wav", tmp_path)
+        assert not caplog.records
+        paths = separation.separate_file(model, tmp_path / "song.wav", tmp_path, format="flac")
+    (record,) = caplog.records
+    assert "song.wav: the loudest output is 3.00 dB over full scale" in record.getMessage()
+    assert audio.read(paths["vocals"]).min() == -1
+
+
+def nothing_but(folder, *names):
+    return sorted(path.name for path in folder.iterdir()) == sorted(names)
+
+
+def test_an_output_that_is_the_input_is_refused(song, tmp_path):
+    for link in (os.link, os.symlink):
+        link(song, tmp_path / "song_karaoke.wav")
+        before = song.read_bytes()
+        with pytest.raises(ValueError, match=r"song_karaoke\.wav is the input itself"):
+            separation.separate_file(Echo(), song, tmp_path)
+        assert song.read_bytes() == before
+        assert nothing_but(tmp_path, "song.wav", "song_karaoke.wav")
+        (tmp_path / "song_karaoke.wav").unlink()
+
+
+@pytest.mark.parametrize(
+    "fault", ("missing", "empty", "text", "folder", "no samples", "nan", "cut")
+)
+def test_a_bad_song_is_named_and_leaves_nothing(tmp_path, fault):
+    path, out = tmp_path / "song.wav", tmp_path / "out"
+    samples = noise(frames=40 * RATE)
+    if fault == "empty":
+        path.touch()
+    elif fault == "text":
+        path.write_text("la la la\n" * 99)
+    elif fault == "folder":
+        path.mkdir()
+    elif fault == "no samples":
+        soundfile.write(path, samples[:, :0].T, RATE)
+    elif fault == "nan":
+        # At the end, when the first blocks are written already.
+        samples[0, -1] = np.nan
+        soundfile.write(path, samples.T, RATE, "FLOAT")
+    elif fault == "cut":
+        audio.write(path, samples, RATE)
+        path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises((FileNotFoundError, ValueError), match=r"song\.wav"):
+        separation.separate_file(Echo(), path, out)
+    assert not out.exists() or not list(out.iterdir())
+
+
+def test_a_song_without_permission_is_named(song, tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(PermissionError, match=r"song\.wav may not be read"):
+        separation.separate_file(Echo(), song, tmp_path / "out")
+
+
+def test_what_the_format_can_not_hold_is_told_before_work(tmp_path):
+    audio.write(tmp_path / "song.wav", noise(6), 44100)
+
+    class NoWork(Echo):
+        def forward(self, wav):
+            pytest.fail("work was begun")
+
+    with pytest.raises(ValueError, match=r"mp3 can not hold 6 channel\(s\) at 44100 Hz"):
+        separation.separate_file(NoWork(), tmp_path / "song.wav", tmp_path, format="mp3")
+    with pytest.raises(ValueError, match="got format 'aac', expected one of wav"):
+        separation.separate_file(NoWork(), tmp_path / "song.wav", tmp_path, format="aac")
+    assert nothing_but(tmp_path, "song.wav")
+
+
+@pytest.mark.parametrize("error", (RuntimeError("cancelled"), KeyboardInterrupt()))
+def test_progress_may_cancel_and_nothing_is_left(tmp_path, error):
+    audio.write(tmp_path / "song.wav", noise(frames=40 * RATE), RATE)
+
+    def cancel(done, total):
+        if done > 15:
+            raise error
+
+    with pytest.raises(type(error)):
+        separation.separate_file(Echo(), tmp_path / "song.wav", tmp_path, progress=cancel)
+    assert nothing_but(tmp_path, "song.wav")
+
+
+def test_neither_file_appears_where_one_can_not_be_written(song, tmp_path, monkeypatch):
+    """The karaoke file is finished last; the vocals, finished before, must not stay behind."""
+    close = audio.AudioWriter.close
+
+    def full(self):
+        if "karaoke" in self.path.name:
+            raise OSError(f"{self.path} could not be written to its end")
+        close(self)
+
+    monkeypatch.setattr(audio.AudioWriter, "close", full)
+    with pytest.raises(OSError, match="could not be written"):
+        separation.separate_file(Echo(), song, tmp_path)
+    assert nothing_but(tmp_path, "song.wav")
