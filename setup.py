@@ -40,7 +40,7 @@ INSTALL_REQUIRES = [
 ]
 
 EXTRAS_REQUIRE = {
-    "test": ["black", "hypothesis", "mypy", "pytest", "ruff", "types-PyYAML"],
+    "test": ["black", "hypothesis", "mypy", "pytest", "pandas-stubs", "ruff", "types-PyYAML"],
     "web": ["gradio"],
     # Since 2025.11.12 YouTube needs a JavaScript runtime (deno) and yt-dlp's scripts (default).
     "youtube": ["yt-dlp[default,deno]>=2025.11.12"],

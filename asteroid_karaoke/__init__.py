@@ -22,5 +22,5 @@ __all__ = ["KaraokeNet", "__version__"]
 if not hasattr(_models, KaraokeNet.__name__):
     _models.register_model(KaraokeNet)
 elif getattr(_models, KaraokeNet.__name__) is not KaraokeNet:
-    # The package was imported anew (a notebook's reload): Asteroid refuses a name twice, the newest class wins.
+    # Imported anew, as by a notebook: Asteroid refuses a name twice, so the newest class takes it.
     setattr(_models, KaraokeNet.__name__, KaraokeNet)

@@ -66,7 +66,9 @@ class SongDataset(Dataset):
     def __init__(self, songs: Sequence[Song], sample_rate: int = 44100, licenses: Sequence = ()):
         self.songs = [song for song in songs if song.role == "stems"]
         if not self.songs:
-            raise ValueError(f"none of {len(songs)} songs has stems: nothing to validate or test on")
+            raise ValueError(
+                f"none of {len(songs)} songs has stems: nothing to validate or test on"
+            )
         self.sample_rate = sample_rate
         self.licenses = list(licenses)
 

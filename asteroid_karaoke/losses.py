@@ -1,10 +1,12 @@
 """The training loss: L1 in time and L1 of compressed complex spectra, on both stems.
 
-L1 in time is simple and strong but cares for what is loud. Spectra whose magnitudes are compressed by a square
-root, phases kept, give the quiet bins, where consonants and reverberation live, a say (Braun and Tashev,
-https://arxiv.org/abs/2009.12286, section 2.3, for speech). Both are finite for a silent target, where SDR is not: one in
-ten examples has no voice.
+L1 in time is simple and strong but cares for what is loud. Spectra whose magnitudes are compressed
+by a square root, phases kept, give the quiet bins, where consonants and reverberation live, a say
+(https://arxiv.org/abs/2009.12286 compares such losses for speech). Both are finite for a silent
+target, where SDR is not: one in ten examples has no voice.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,21 +15,25 @@ from .stft import STFT
 
 
 class KaraokeLoss(nn.Module):
-    """Weighted sum over the stems of L1 in time and multi-resolution L1 of compressed complex spectra.
+    """L1 in time plus multi-resolution L1 of compressed complex spectra, summed over the stems.
 
-    Each example is divided by the level of its mixture, so that quiet songs count as much as loud ones.
+    Each example is divided by the level of its mixture, so that quiet songs count as much as loud
+    ones.
 
     Args:
         n_ffts: Window lengths in samples; each steps by a quarter of itself.
         time_weight: Weight of the L1 in time.
         spectral_weight: Weight of the mean over the resolutions.
-        accompaniment_weight: Weight of the accompaniment beside the voice's 1. In time both have the same error,
-            as their estimates add up to the mixture; in compressed spectra they do not.
+        accompaniment_weight: Weight of the accompaniment beside the voice's 1. In time both have
+            the same error, as their estimates add up to the mixture; in compressed spectra they do
+            not.
 
     Shape:
         - estimates, targets: `(batch, 2, channels, time)`
         - output: scalar
     """
+
+    stem_weights: Tensor
 
     def __init__(
         self,
@@ -37,7 +43,7 @@ class KaraokeLoss(nn.Module):
         accompaniment_weight: float = 0.5,
     ):
         super().__init__()
-        self.transforms = nn.ModuleList(STFT(n, n // 4, sample_rate=0) for n in n_ffts)
+        self.transforms: Any = nn.ModuleList(STFT(n, n // 4, sample_rate=0) for n in n_ffts)
         self.time_weight = time_weight
         self.spectral_weight = spectral_weight
         self.register_buffer(
@@ -46,11 +52,14 @@ class KaraokeLoss(nn.Module):
 
     def forward(self, estimates: Tensor, targets: Tensor) -> Tensor:
         """Compute the loss."""
-        level = targets.sum(1, keepdim=True).square().mean((2, 3), keepdim=True).sqrt().clamp(min=1e-3)
+        level = (
+            targets.sum(1, keepdim=True).square().mean((2, 3), keepdim=True).sqrt().clamp(min=1e-3)
+        )
         estimates, targets = estimates / level, targets / level
         time = self._over_stems((estimates - targets).abs())
         spectral = [
-            self._over_stems(distance(transform, estimates, targets)) for transform in self.transforms
+            self._over_stems(distance(transform, estimates, targets))
+            for transform in self.transforms
         ]
         return self.time_weight * time + self.spectral_weight * sum(spectral) / len(spectral)
 
@@ -60,7 +69,11 @@ class KaraokeLoss(nn.Module):
 
 
 def distance(transform: STFT, estimates: Tensor, targets: Tensor) -> Tensor:
-    """Modulus of the difference of the compressed spectra, `(batch, 2, channels * bins, frames)`."""
+    """Modulus of the difference of the compressed spectra.
+
+    Returns:
+        `(batch, 2, channels * bins, frames)`
+    """
     with torch.no_grad():
         target_real, target_imag = compressed(transform(targets.flatten(1, 2)))
     real, imag = compressed(transform(estimates.flatten(1, 2)))

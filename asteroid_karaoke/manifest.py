@@ -1,19 +1,21 @@
 """Manifests: one JSON line a song, the only thing that datasets know about a corpus.
 
-A recipe (``recipes/<corpus>.py``) looks at a corpus once and writes ``train.jsonl``, ``valid.jsonl`` and
-``test.jsonl``; from there on nobody asks again where the corpus came from. The idea is lhotse's
-(https://github.com/lhotse-speech/lhotse); the fields are those of singing voice separation.
+A recipe (``recipes/<corpus>.py``) looks at a corpus once and writes ``train.jsonl``,
+``valid.jsonl`` and ``test.jsonl``; from there on nobody asks again where the corpus came from. The
+idea is lhotse's (https://github.com/lhotse-speech/lhotse); the fields are those of singing voice
+separation.
 
-An audio source is a path, or a path with ``#stream=N`` for the N-th audio stream of a container such as
-MUSDB18's ``.stem.mp4``. Where a stem is spread over several sources, their sum is meant.
+An audio source is a path, or a path with ``#stream=N`` for the N-th audio stream of a container
+such as MUSDB18's ``.stem.mp4``. Where a stem is spread over several sources, their sum is meant.
 """
 
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from . import audio
 
@@ -37,8 +39,8 @@ class Song:
         id: Unique within its corpus.
         split: One of ``train``, ``valid``, ``test``.
         corpus: Name of the corpus, as in ``recipes/<corpus>.py``.
-        role: ``stems`` (voice and backing known), ``vocals`` (voice only), ``music`` (backing only) or
-            ``mixture`` (neither known).
+        role: ``stems`` (voice and backing known), ``vocals`` (voice only), ``music`` (backing only)
+            or ``mixture`` (neither known).
         licence: The song's licence, as its source states it.
         sample_rate: In Hz, of all the song's sources.
         channels: Number of channels of the song's sources.
@@ -48,8 +50,8 @@ class Song:
         accompaniment: Sources of the backing, summed.
         start: First sample that may be used.
         stop: One past the last sample that may be used.
-        weight: How often a second of this song is drawn, beside 1 for a song with true stems. Below 1
-            for stems that a machine estimated.
+        weight: How often a second of this song is drawn, beside 1 for a song with true stems. Below
+            1 for stems that a machine estimated.
 
     Raises:
         ValueError: A field has a value that no song can have. The message names the song.
@@ -184,8 +186,8 @@ def validate(songs: Iterable[Song]) -> None:
         raise ValueError(f"{len(faults)} fault(s) in the manifest:\n  " + "\n  ".join(faults))
 
 
-def _map_paths(song: Song, function) -> Song:
-    changed = {
+def _map_paths(song: Song, function: Callable[[str], str]) -> Song:
+    changed: dict[str, Any] = {
         stem: tuple(function(source) for source in getattr(song, stem))
         for stem in STEMS
         if getattr(song, stem) is not None

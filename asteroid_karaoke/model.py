@@ -18,13 +18,15 @@ PRETRAINED = Path(__file__).parent / "pretrained"
 class KaraokeNet(BaseModel):
     """A masker between a transform and its inverse; the accompaniment is what the voice leaves.
 
-    The voice is `mask × spectrum of the mixture`, inverted. The accompaniment is the mixture minus the voice, in
-    the time domain, so the two estimates add up to the input to float precision, whatever the network does.
+    The voice is `mask × spectrum of the mixture`, inverted. The accompaniment is the mixture minus
+    the voice, in the time domain, so the two estimates add up to the input to float precision,
+    whatever the network does.
 
     Args:
         masker: Name of the masker, see :mod:`asteroid_karaoke.maskers`.
         sample_rate: In Hz. None, here and below: what the masker asks for.
-        in_channels: Audio channels that the network sees. A mono input is given to it on all channels.
+        in_channels: Audio channels that the network sees. A mono input is given to it on all
+            channels.
         n_fft: Window of the transform in samples.
         hop_length: Step of the transform in samples.
         **masker_args: Handed to the masker, such as ``size="small"``.
@@ -33,8 +35,8 @@ class KaraokeNet(BaseModel):
         - input: `(batch, channels, time)`; `channels` is `in_channels` or 1
         - output: `(batch, 2, channels, time)`, vocals first, then accompaniment
 
-        As Asteroid's own tools expect, `(time,)` comes back as `(2, time)`, and `(batch, time)` as well as
-        `(batch, 1, time)` as `(batch, 2, time)`.
+        As Asteroid's own tools expect, `(time,)` comes back as `(2, time)`, and `(batch, time)` as
+        well as `(batch, 1, time)` as `(batch, 2, time)`.
 
     Examples:
         >>> model = KaraokeNet(masker="band_cnn", size="tiny").eval()
@@ -55,13 +57,13 @@ class KaraokeNet(BaseModel):
         **masker_args: Any,
     ):
         masker_class: Any = maskers.get(masker)
-        asked = {
+        asked: dict[str, Any] = {
             "sample_rate": sample_rate,
             "in_channels": in_channels,
             "n_fft": n_fft,
             "hop_length": hop_length,
         }
-        transform = {
+        transform: dict[str, Any] = {
             name: masker_class.transform[name] if value is None else value
             for name, value in asked.items()
         }
@@ -105,7 +107,7 @@ class KaraokeNet(BaseModel):
         return self.decoder(mask * spectrum, length=mixture.shape[-1])
 
     def forward_wav(self, wav: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """Separate in eval mode, whatever the mode: Asteroid's tools call this and never call ``eval()``."""
+        """Separate in eval mode, whatever the mode is: Asteroid's tools never call ``eval()``."""
         was_training = self.training
         self.eval()
         try:
@@ -136,7 +138,8 @@ class KaraokeNet(BaseModel):
         """The model as Asteroid saves it, but of plain types alone.
 
         Asteroid stores torch's version as an object that ``torch.load`` refuses to read under
-        ``weights_only=True``, its default since torch 2.6, so Asteroid could not load what it saved.
+        ``weights_only=True``, its default since torch 2.6, so Asteroid could not load what it
+        saved.
         """
         conf = super().serialize()
         versions = conf["infos"]["software_versions"]
@@ -150,8 +153,9 @@ class KaraokeNet(BaseModel):
         """Load a model, ready to separate (in eval mode).
 
         Args:
-            pretrained_model_conf_or_path: A name of weights that ship with the package, a path, the id of a model
-                on the Hugging Face Hub (``user/name``), or a dict as :meth:`serialize` gives it.
+            pretrained_model_conf_or_path: A name of weights that ship with the package, a path, the
+                id of a model on the Hugging Face Hub (``user/name``), or a dict as
+                :meth:`serialize` gives it.
             **kwargs: Handed to the model in place of what the file says.
 
         Raises:
@@ -162,7 +166,7 @@ class KaraokeNet(BaseModel):
         if not isinstance(conf, dict):
             conf = _load(os.fspath(conf))
         conf = {**conf, "model_args": dict(conf.get("model_args", {}))}
-        # Asteroid looks the class up by its name, so this builds whichever model the file says it is.
+        # Asteroid looks the class up by its name, so this builds what the file says it is.
         model = super().from_pretrained(conf, **kwargs)
         return model.eval()
 
@@ -198,5 +202,5 @@ def _is_hub_id(name: str) -> bool:
     if name.startswith(("http://", "https://")):
         return True
     user, slash, model = name.partition("/")
-    plain = bool(user and slash and model) and "/" not in model and not os.path.exists(user)
+    plain = bool(user and slash and model) and "/" not in model and not Path(user).exists()
     return plain and user not in (".", "..", "~") and Path(model).suffix not in (".pth", ".ckpt")

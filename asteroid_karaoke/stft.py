@@ -1,9 +1,9 @@
-"""Short-time Fourier transform and its inverse as modules, with the interface of Asteroid's encoders.
+"""Short-time Fourier transform and its inverse, with the interface of Asteroid's encoders.
 
-Asteroid's own ``STFTFB`` convolves with DFT matrices, which are stored in every checkpoint (134 MB at
-n_fft 4096) and run 3 to 16 times slower than ``torch.stft``; its default does not reconstruct the first and
-the last window. Here the transform is ``torch.stft`` with a Hann window, centred and zero-padded: exact
-everywhere, for a signal of any length, and nothing is stored.
+Asteroid's own ``STFTFB`` convolves with DFT matrices, which are stored in every checkpoint (134 MB
+at n_fft 4096) and run 3 to 16 times slower than ``torch.stft``; its default does not reconstruct
+the first and the last window. Here the transform is ``torch.stft`` with a Hann window, centred and
+zero-padded: exact everywhere, for a signal of any length, and nothing is stored.
 """
 
 import torch

@@ -1,7 +1,7 @@
 """Training: Asteroid's System around the model, and a Lightning trainer from a recipe's conf.
 
-``train`` leaves behind what Asteroid's recipes leave behind (``conf.yml``, ``checkpoints/``, ``best_k_models.json``,
-``best_model.pth``), and the curves as CSV and as a picture.
+``train`` leaves behind what Asteroid's recipes leave behind (``conf.yml``, ``checkpoints/``,
+``best_k_models.json``, ``best_model.pth``), and the curves as CSV and as a picture.
 """
 
 import json
@@ -28,18 +28,20 @@ from .separation import separate
 
 logger = logging.getLogger(__name__)
 
-#: Validation loss is computed over pieces of this length, in s: whole songs would take memory as they are long.
+#: Validation loss is computed over pieces of this length, in s: whole songs would take memory as
+#: they are long.
 VALIDATION_PIECE = 10.0
-#: Quiet enough that a silent estimate of a silent stem scores 0 dB, not NaN (energy of 1 s at -100 dB).
+#: Quiet enough that a silent estimate of a silent stem scores 0 dB, not NaN (energy of 1 s at -100
+#: dB).
 SILENT_ENERGY = 1e-6
 
 
 class KaraokeSystem(System):
     """Asteroid's System, validated on whole songs as they will be separated.
 
-    ``val_loss`` is the training loss over the songs, ``val_usdr_vocals`` and ``val_usdr_accompaniment`` the
-    SDR of each stem over whole songs, in dB, averaged over the songs (the uSDR of the Music Demixing
-    Challenge, https://arxiv.org/abs/2108.13559).
+    ``val_loss`` is the training loss over the songs, ``val_usdr_vocals`` and
+    ``val_usdr_accompaniment`` the SDR of each stem over whole songs, in dB, averaged over the songs
+    (the uSDR of the Music Demixing Challenge, https://arxiv.org/abs/2108.13559).
     """
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_nb: int) -> None:
@@ -90,8 +92,8 @@ def moving_average(decay: float):
     return average
 
 
-def precision(wanted: str) -> str:
-    """Lightning's name of the precision; ``auto`` is bfloat16 where the processor computes in it."""
+def precision(wanted: str) -> Any:
+    """Lightning's name of the precision; ``auto`` is bfloat16 where the processor has it."""
     if wanted != "auto":
         return wanted
     if torch.cuda.is_available():
@@ -112,9 +114,9 @@ def train(
     """Train `model` and keep the best of it; go on where the experiment was broken off, if it was.
 
     Args:
-        conf: Two levels, as Asteroid's parser gives it: ``training`` (epochs, batch_size, num_workers,
-            accumulate, gradient_clip, precision, ema, val_every, seed), ``optim`` (optimizer, lr, weight_decay),
-            and ``main_args`` with ``exp_dir``.
+        conf: Two levels, as Asteroid's parser gives it: ``training`` (epochs, batch_size,
+            num_workers, accumulate, gradient_clip, precision, ema, val_every, seed), ``optim``
+            (optimizer, lr, weight_decay), and ``main_args`` with ``exp_dir``.
         model: The model.
         train_set: Gives `(mixture, sources)`.
         val_set: Gives whole songs, `(mixture, sources)`.
@@ -141,7 +143,8 @@ def train(
     ]
     optimizer = make_optimizer(model.parameters(), **optim)
     steps = options["epochs"] * len(loaders[0]) // options["accumulate"]
-    # Warm-up, then a cosine down to nothing: the last stretch at a small rate is worth about as much as EMA.
+    # Warm-up, then a cosine down to nothing: the last stretch at a small rate is worth about as
+    # much as EMA.
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, optim["lr"], total_steps=max(steps, 2), pct_start=0.1, cycle_momentum=False
     )
@@ -183,8 +186,8 @@ def train(
 def join_logs(exp_dir: Path) -> Path:
     """Join the logs of all runs of an experiment into one table, ``log.csv``.
 
-    Lightning starts a new log when a training goes on. What an earlier run did after the checkpoint that a later
-    one started from is left out, as if it had not been.
+    Lightning starts a new log when a training goes on. What an earlier run did after the checkpoint
+    that a later one started from is left out, as if it had not been.
     """
     runs: list[pd.DataFrame] = []
     logs = (exp_dir / "logs").glob("version_*/metrics.csv")
@@ -196,10 +199,8 @@ def join_logs(exp_dir: Path) -> Path:
     return path
 
 
-def save_best(
-    model: KaraokeNet, best: ModelCheckpoint, train_set: Dataset, exp_dir: Path
-) -> Path:
-    """Write ``best_k_models.json`` and ``best_model.pth``, the model of the lowest validation loss."""
+def save_best(model: KaraokeNet, best: ModelCheckpoint, train_set: Dataset, exp_dir: Path) -> Path:
+    """Write ``best_k_models.json`` and ``best_model.pth``, the model of least ``val_loss``."""
     scores = {path: float(score) for path, score in best.best_k_models.items()}
     _write(exp_dir / "best_k_models.json", json.dumps(scores, indent=1).encode())
     state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]

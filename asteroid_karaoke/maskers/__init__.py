@@ -1,8 +1,9 @@
 """Networks that find the voice in a spectrum, chosen by name.
 
-A masker is a module from the complex spectrum of the mixture, `(batch, channels, bins, frames)`, to a mask of
-the same shape for the voice. It has ``get_config()`` (its own arguments, plain and flat), ``context`` (frames on
-each side that one frame of the mask depends on) and ``transform`` (the transform it wants unless told otherwise).
+A masker is a module from the complex spectrum of the mixture, `(batch, channels, bins, frames)`, to
+a mask of the same shape for the voice. It has ``get_config()`` (its own arguments, plain and flat),
+``context`` (frames on each side that one frame of the mask depends on) and ``transform`` (the
+transform it wants unless told otherwise).
 """
 
 from torch import nn

@@ -1,16 +1,19 @@
 """The default masker: a U-Net of convolutions over few, uneven frequency rows.
 
-SCNet (https://arxiv.org/abs/2401.13276) showed that frequency can be reduced early and unevenly, as long as the
-low bins, where the harmonics of a voice stand apart, are treated best. So the first layer folds the 2049 bins
-of a frame into about 220 rows of many channels; two more levels bring them down to 55. All that follows is
-dense convolutions and matrix products, which run near a CPU's peak where depthwise convolutions and thin maps
-at full resolution do not (``eval/LOG.md`` has the timings). In the bottleneck a learnt matrix mixes the rows
-of a frame, which lets a harmonic at 300 Hz know of its relatives at 3 kHz.
+SCNet (https://arxiv.org/abs/2401.13276) showed that frequency can be reduced early and unevenly, as
+long as the low bins, where the harmonics of a voice stand apart, are treated best. So the first
+layer folds the 2049 bins of a frame into about 220 rows of many channels; two more levels bring
+them down to 55. All that follows is dense convolutions and matrix products, which run near a CPU's
+peak where depthwise convolutions and thin maps at full resolution do not (``eval/LOG.md`` has the
+timings). In the bottleneck a learnt matrix mixes the rows of a frame, which lets a harmonic at 300
+Hz know of its relatives at 3 kHz.
 
-Everything is local in time: the level that the input is normalised by is a moving mean, the norms are batch
-norms, and the context is bounded and known (:attr:`BandCNN.context`), so a song cut into blocks gives the
-very same voice as a whole one.
+Everything is local in time: the level that the input is normalised by is a moving mean, the norms
+are batch norms, and the context is bounded and known (:attr:`BandCNN.context`), so a song cut into
+blocks gives the very same voice as a whole one.
 """
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +25,7 @@ SIZES = {
     "small": {"channels": 48, "depth": 8},
     "base": {"channels": 128, "depth": 12},
 }
-#: Upper ends of the three bands as shares of all bins (SCNet's), and how many bins make a row in each.
+#: Upper ends of the three bands as shares of all bins (SCNet's), and the bins a row in each.
 BANDS = ((0.175, 4), (0.567, 8), (1.0, 32))
 #: Dilations of the bottleneck's convolutions along time, over and over.
 DILATIONS = (1, 2, 4, 8)
@@ -50,7 +53,7 @@ class BandCNN(nn.Module):
         ValueError: There is no such size.
     """
 
-    #: The transform that :class:`~asteroid_karaoke.KaraokeNet` gives this masker unless told otherwise.
+    #: What :class:`~asteroid_karaoke.KaraokeNet` puts before this masker unless told otherwise.
     transform = {"sample_rate": 44100, "in_channels": 2, "n_fft": 4096, "hop_length": 1024}
 
     def __init__(self, in_channels: int = 2, n_bins: int = 2049, size: str = "small"):
@@ -66,17 +69,12 @@ class BandCNN(nn.Module):
             rows.append((rows[-1] + 1) // 2)
         self.encoder = nn.ModuleList(Block(w) for w in widths[:-1])
         self.down = nn.ModuleList(
-            nn.Conv2d(i, o, (2, 1), stride=(2, 1)) for i, o in zip(widths, widths[1:], strict=False)
+            nn.Conv2d(i, o, (2, 1), stride=(2, 1)) for i, o in pairwise(widths)
         )
         self.bottleneck = nn.Sequential(
-            *(
-                Block(widths[-1], DILATIONS[i % len(DILATIONS)], rows[-1])
-                for i in range(depth)
-            )
+            *(Block(widths[-1], DILATIONS[i % len(DILATIONS)], rows[-1]) for i in range(depth))
         )
-        self.up = nn.ModuleList(
-            nn.Conv2d(i, 2 * o, 1) for o, i in zip(widths, widths[1:], strict=False)
-        )
+        self.up = nn.ModuleList(nn.Conv2d(i, 2 * o, 1) for o, i in pairwise(widths))
         self.decoder = nn.ModuleList(Block(w) for w in widths[:-1])
         self.unfold = Unfold(width, 2 * in_channels, n_bins)
 
@@ -210,7 +208,9 @@ class Block(nn.Module):
             channels, channels, 3, padding=(1, dilation), dilation=(1, dilation), bias=False
         )
         self.norm = nn.BatchNorm2d(channels)
-        self.rows = nn.Parameter(torch.randn(n_rows, n_rows) * 0.3 * n_rows**-0.5) if n_rows else None
+        self.rows = (
+            nn.Parameter(torch.randn(n_rows, n_rows) * 0.3 * n_rows**-0.5) if n_rows else None
+        )
         self.pointwise = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -222,7 +222,7 @@ class Block(nn.Module):
 
 
 def mix_rows(weight: Tensor, x: Tensor) -> Tensor:
-    """Matrix product over the rows of `(batch, channels, rows, frames)`, channels-last in memory."""
+    """Matrix product over the rows of `(batch, channels, rows, frames)`."""
     batch, channels, rows, frames = x.shape
     flat = x.permute(0, 2, 3, 1).reshape(batch, rows, frames * channels)
     return torch.matmul(weight, flat).view(batch, rows, frames, channels).permute(0, 3, 1, 2)

@@ -1,10 +1,12 @@
 """Separate and score the test songs with an experiment's best model; publish it.
 
-    cd egs/demo/KaraokeNet && python ../../common/eval.py --exp_dir exp/mine --data_dir data --recipe demo/KaraokeNet
+    cd egs/demo/KaraokeNet && python ../../common/eval.py --exp_dir exp/mine --data_dir data
+    --recipe demo/KaraokeNet
 
-Leaves in the experiment's folder: ``examples/<song>/`` with audio, spectrograms and scores, ``scores/<system>/`` with
-museval's JSON a song, ``all_metrics.csv``, ``final_metrics.json``, ``table.md`` and ``publish_dir/model.pth``.
-Floor and ceiling are scored in the same run: the mixture itself, and the ideal ratio mask.
+Leaves in the experiment's folder: ``examples/<song>/`` with audio, spectrograms and scores,
+``scores/<system>/`` with museval's JSON a song, ``all_metrics.csv``, ``final_metrics.json``,
+``table.md`` and ``publish_dir/model.pth``. Floor and ceiling are scored in the same run: the
+mixture itself, and the ideal ratio mask.
 """
 
 import argparse
@@ -40,7 +42,7 @@ def main(exp_dir: Path, data_dir: Path, recipe: str) -> None:
     rate = int(model.sample_rate)
     test_set = SongDataset(manifest.read(data_dir / "test.jsonl"), rate)
     records: dict[str, dict[str, list]] = {system: {} for system in SYSTEMS}
-    for index, song in enumerate(tqdm(test_set.songs, desc="songs", unit="song")):
+    for index, song in enumerate(tqdm(test_set.songs, desc="songs", unit="song", disable=None)):
         mixture, sources = (item.numpy() for item in test_set[index])
         for system, estimates in estimate(model, mixture, sources, rate).items():
             folder = exp_dir / "scores" / system
@@ -54,15 +56,16 @@ def main(exp_dir: Path, data_dir: Path, recipe: str) -> None:
             records[system].setdefault(song.corpus, []).append(record)
             if system == "model":
                 save_example(exp_dir / "examples" / song.id, mixture, sources, estimates, rate)
-    final = summarise(records, exp_dir)
-    publish(exp_dir, final, recipe)
+    publish(exp_dir, summarise(records, exp_dir), recipe)
 
 
 def estimate(
     model: KaraokeNet, mixture: np.ndarray, sources: np.ndarray, rate: int
 ) -> dict[str, np.ndarray]:
     """Estimates `(2, channels, time)` of each system."""
-    estimates = {name: BASELINES[name](mixture, sources, rate) for name in SYSTEMS if name in BASELINES}
+    estimates = {
+        name: BASELINES[name](mixture, sources, rate) for name in SYSTEMS if name in BASELINES
+    }
     return {**estimates, "model": np.stack(separate(model, mixture, rate))}
 
 
@@ -85,7 +88,7 @@ def save_example(
 
 
 def summarise(records: dict[str, dict[str, list]], exp_dir: Path) -> dict:
-    """Write and return the final metrics: of the model, by corpus, with every system's table printed."""
+    """Write the model's final metrics, which are returned, and each corpus' table of systems."""
     tables = []
     for corpus in records["model"]:
         finals = {
@@ -95,7 +98,8 @@ def summarise(records: dict[str, dict[str, list]], exp_dir: Path) -> dict:
             for system, by_corpus in records.items()
         }
         songs = len(records["model"][corpus])
-        tables.append(f"{corpus}, {songs} test song{'s'[: songs > 1]}\n\n{scores.table(finals)}")
+        title = f"{corpus}: {songs} test song" + "s" * (songs > 1)
+        tables.append(f"{title}\n\n{scores.table(finals)}")
     (exp_dir / "table.md").write_text("\n\n".join(tables) + "\n")
     everything = [record for songs in records["model"].values() for record in songs]
     return scores.write_summary(everything, exp_dir)

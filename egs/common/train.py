@@ -1,6 +1,6 @@
-"""Train KaraokeNet on a folder of manifests; what to do comes from ``local/conf.yml`` of the recipe's folder.
+"""Train KaraokeNet on a folder of manifests, as the recipe's ``local/conf.yml`` says.
 
-    cd egs/demo/KaraokeNet && python ../../common/train.py --exp_dir exp/mine --data_dir data --lr 0.001
+cd egs/demo/KaraokeNet && python ../../common/train.py --exp_dir exp/mine --data_dir data --lr 0.001
 """
 
 import argparse
@@ -62,8 +62,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--exp_dir", required=True, help="folder of the experiment")
     parser.add_argument("--data_dir", required=True, help="folder of the manifests")
-    parser.add_argument("--init", default="", help="weights to start from: a path or a shipped name")
+    parser.add_argument(
+        "--init", default="", help="weights to start from: a path or a shipped name"
+    )
     parser.add_argument("--phase", choices=("train", "pretrain"), default="train")
-    with open("local/conf.yml") as file:
-        parser = prepare_parser_from_dict(yaml.safe_load(file), parser=parser)
+    defaults = yaml.safe_load(Path("local/conf.yml").read_text())
+    parser = prepare_parser_from_dict(defaults, parser=parser)
     main(parse_args_as_dict(parser))
