@@ -1,0 +1,130 @@
+"""The recipes' scripts as a user runs them: options, stages, and the demo from nothing to scores."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+from asteroid.models import BaseModel
+
+ROOT = Path(__file__).parent.parent
+DEMO = ROOT / "egs" / "demo" / "KaraokeNet"
+RECIPES = sorted(path.parent for path in ROOT.glob("egs/*/*/run.sh"))
+
+
+def run(recipe: Path, *options: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [str(recipe / "run.sh"), "--python_path", sys.executable, *options],
+        cwd=cwd,
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--stage"], "option --stage has no value"),
+        (["--stage=3"], "expected --name value: write '--stage 3'"),
+        (["--pretrain", "perhaps"], "--pretrain is 'perhaps', expected true or false"),
+        (["stray"], "stray word 'stray'"),
+        (["--a;b", "1"], "invalid option --a;b"),
+        (["--stage", "4"], "stage 4 needs an experiment: --tag NAME"),
+    ],
+)
+def test_a_wrong_option_is_one_line(options, complaint, tmp_path):
+    done = run(DEMO, "--storage_dir", str(tmp_path), *options)
+    assert done.returncode == 1
+    assert complaint in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)
+def test_help_names_every_stage(recipe):
+    done = run(recipe, "--help")
+    assert done.returncode == 0
+    assert all(word in done.stdout for word in ("--stage", "--stop_stage", "--tag", "conf.yml"))
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    """The demo with two steps of training, tested on the real excerpt and one synthetic song."""
+    folder = tmp_path_factory.mktemp("demo")
+    recipe = folder / "egs" / "demo" / "KaraokeNet"
+    for name in ("asteroid_karaoke", "recipes", "egs/common"):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(ROOT / name)
+    shutil.copytree(DEMO, recipe, ignore=shutil.ignore_patterns("exp", "data"))
+    first = run(recipe, "--stop_stage", "1")
+    assert first.returncode == 0, first.stderr
+    manifest = recipe / "data" / "test.jsonl"
+    manifest.write_text("".join(manifest.read_text().splitlines(keepends=True)[-2:]))
+    options = ["--tag", "t", "--epochs", "1", "--examples", "12", "--num_workers", "0"]
+    second = run(recipe, "--pretrain", "true", "--pretrain_epochs", "1", *options)
+    assert second.returncode == 0, second.stdout + second.stderr
+    return recipe / "exp" / "train_KaraokeNet_t", second, recipe, options
+
+
+def test_the_last_lines_are_the_table(experiment):
+    _, done, _, _ = experiment
+    table = done.stdout[done.stdout.index("demo: 1 test song\n") :]
+    for row in ("mixture as estimate", "ideal ratio mask", "KaraokeNet"):
+        assert table.count(row) == 2, "synthetic and real songs apart"
+    assert "musdb18-excerpt: 1 test song" in table
+
+
+def test_everything_is_left_where_asteroid_users_look(experiment):
+    exp_dir, _, _, _ = experiment
+    final = json.loads((exp_dir / "final_metrics.json").read_text())
+    assert final["songs"] == 2
+    assert all(isinstance(final[f"{stem}_SDR"], float) for stem in ("vocals", "accompaniment"))
+    for song in (exp_dir / "examples").iterdir():
+        mixture, rate = soundfile.read(song / "mixture.wav")
+        assert rate == 44100
+        assert all(
+            soundfile.info(song / f"{name}.wav").frames == len(mixture)
+            for name in ("vocals_estimate", "karaoke")
+        )
+        assert (song / "spectrograms.png").stat().st_size > 10000
+    for name in (
+        "conf.yml",
+        "curves.png",
+        "log.csv",
+        "train.log",
+        "eval.log",
+        "run_uuid.txt",
+        "all_metrics.csv",
+    ):
+        assert (exp_dir / name).is_file(), name
+
+
+def test_the_published_model_loads_through_asteroid(experiment):
+    exp_dir, _, _, _ = experiment
+    published = torch.load(exp_dir / "publish_dir" / "model.pth", weights_only=True)
+    assert published["infos"]["recipe_name"] == "demo/KaraokeNet"
+    assert published["licenses"][0]["license"]
+    model = BaseModel.from_pretrained(str(exp_dir / "publish_dir" / "model.pth"))
+    assert model(torch.zeros(1, 2, 4096)).shape == (1, 2, 2, 4096)
+
+
+def test_training_started_from_the_pretrained_weights(experiment):
+    exp_dir, done, _, _ = experiment
+    assert (exp_dir / "pretrain" / "best_model.pth").is_file()
+    assert done.stdout.index("Stage 2") < done.stdout.index("Stage 3")
+
+
+def test_what_is_done_is_not_repeated(experiment):
+    _, _, recipe, options = experiment
+    again = run(recipe, *options)
+    assert again.returncode == 0, again.stderr
+    for number in (0, 1, 3, 4):
+        assert f"Stage {number} is done" in again.stdout
+    assert "ideal ratio mask" in again.stdout
