@@ -30,6 +30,7 @@ import numpy as np
 from asteroid_karaoke import audio
 from asteroid_karaoke.manifest import SPLITS, Song
 
+from . import licences
 from .songs import write_manifests
 from .synth import dsp, play, sing, tune
 
@@ -106,7 +107,7 @@ def download_demo(target_dir: str | Path, seed: int = 0, jobs: int = 2) -> Path:
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
-    corpus_dir = Path(target_dir) / f"demo-{seed}"
+    corpus_dir = corpus_folder(target_dir, seed)
     songs = [
         (split, number, seconds)
         for split, (count, seconds) in SONGS.items()
@@ -123,6 +124,11 @@ def download_demo(target_dir: str | Path, seed: int = 0, jobs: int = 2) -> Path:
         pass
     (corpus_dir / COMPLETED).touch()
     return corpus_dir
+
+
+def corpus_folder(target_dir: str | Path, seed: int) -> Path:
+    """Where ``download_demo`` puts the songs of a seed."""
+    return Path(target_dir) / f"demo-{seed}"
 
 
 def _song_dir(corpus_dir: Path, split: str, number: int) -> Path:
@@ -157,7 +163,9 @@ def prepare_demo(corpus_dir: str | Path, output_dir: str | Path) -> dict[str, li
 
     Args:
         corpus_dir: What ``download_demo`` returned.
-        output_dir: Where ``train.jsonl``, ``valid.jsonl`` and ``test.jsonl`` go.
+        output_dir: Where ``train.jsonl``, ``valid.jsonl`` and ``test.jsonl`` go, and
+            ``licenses.json``: what a model trained on the corpus owes. The excerpt is no part of
+            that, as no model is trained on it.
 
     Returns:
         The songs of each split, as written. Those of the corpus are called "demo", the real one
@@ -173,7 +181,9 @@ def prepare_demo(corpus_dir: str | Path, output_dir: str | Path) -> dict[str, li
     songs = [
         _song(path, split) for split in SPLITS for path in sorted((corpus_dir / split).iterdir())
     ]
-    return write_manifests([*songs, excerpt()], (), output_dir)
+    manifests = write_manifests([*songs, excerpt()], (), output_dir)
+    licences.write([LICENSE], output_dir)
+    return manifests
 
 
 def _song(song_dir: Path, split: str) -> Song:
@@ -245,6 +255,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Make the demo corpus and its manifests."""
     parser = argparse.ArgumentParser(prog="python -m recipes.demo", description=main.__doc__)
     parser.add_argument(
+        "step", nargs="?", choices=("download", "prepare"), help="this step alone (default both)"
+    )
+    parser.add_argument(
         "--storage_dir", type=Path, required=True, help="where audio and manifests go"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the synthetic songs (default 0)")
@@ -252,8 +265,11 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         excerpt_path()
-        corpus_dir = download_demo(args.storage_dir, args.seed, args.jobs)
-        songs = prepare_demo(corpus_dir, args.storage_dir)
+        if args.step != "prepare":
+            download_demo(args.storage_dir, args.seed, args.jobs)
+        songs = {}
+        if args.step != "download":
+            songs = prepare_demo(corpus_folder(args.storage_dir, args.seed), args.storage_dir)
     except (OSError, ValueError) as error:
         print(f"recipes.demo: {error}", file=sys.stderr)
         return 1

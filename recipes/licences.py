@@ -1,7 +1,10 @@
 """Licences of songs, in the form that Asteroid's publisher wants."""
 
+import json
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from .songs import Entry
 
@@ -68,3 +71,12 @@ def _source_page(source: str) -> str:
         return "https://" + source
     found = _DEBIAN.match(source)
     return f"https://tracker.debian.org/pkg/{found[1]}" if found else source
+
+
+def write(licenses: Sequence[Mapping[str, object]], output_dir: str | os.PathLike) -> Path:
+    """Write ``licenses.json`` beside the manifests, for the card of a model trained on them."""
+    path = Path(output_dir) / "licenses.json"
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(licenses, indent=1, ensure_ascii=False), encoding="utf-8")
+    part.replace(path)
+    return path

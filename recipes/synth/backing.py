@@ -133,7 +133,7 @@ def chords(rng: np.random.Generator, song: Tune, seconds: float, sample_rate: in
         voicing = sorted(_near(song, degree, centre) for degree in degrees)
         for number, (midi, where) in enumerate(zip(voicing, places, strict=True)):
             sound = dsp.pan(force * note(midi, length), where)
-            drums.add(track, sound, start + number * strum, sample_rate)
+            dsp.add(track, sound, start + number * strum, sample_rate)
     return track
 
 
@@ -145,7 +145,7 @@ def distorted(rng: np.random.Generator, song: Tune, seconds: float, sample_rate:
         note = _player(rng, [instruments.power_guitar], sample_rate)
         for start, length, degrees in _strokes(song, rhythm, seconds):
             sound = dsp.pan(note(_near(song, degrees[0], 44), length), side)
-            drums.add(track, sound, start + abs(rng.normal(0, 0.006)), sample_rate)
+            dsp.add(track, sound, start + abs(rng.normal(0, 0.006)), sample_rate)
     return track
 
 
@@ -158,7 +158,7 @@ def bass(rng: np.random.Generator, song: Tune, seconds: float, sample_rate: int)
     for start, length, degrees in _strokes(song, rhythm, seconds):
         midi = _near(song, degrees[2 if rng.random() < walk else 0], 36)
         midi += 12 * int(rng.random() < walk)
-        drums.add(track, dsp.pan(note(midi, length), 0), start, sample_rate)
+        dsp.add(track, dsp.pan(note(midi, length), 0), start, sample_rate)
     return track
 
 
@@ -172,7 +172,7 @@ def arpeggio(rng: np.random.Generator, song: Tune, seconds: float, sample_rate: 
         degrees = (*song.chord(begin + 0.01), song.chord(begin + 0.01)[0] + len(song.scale))
         midi = _near(song, degrees[order[number % len(order)]], centre)
         sound = dsp.pan(note(midi, length), 0.7 * np.sin(number))
-        drums.add(track, sound, begin, sample_rate)
+        dsp.add(track, sound, begin, sample_rate)
     return track
 
 
@@ -189,7 +189,7 @@ def lead(rng: np.random.Generator, song: Tune, seconds: float, sample_rate: int)
         track = np.zeros((2, round(seconds * sample_rate)))
         for note in notes:
             sound = player(song.midi(note.step), note.stop - note.start)
-            drums.add(track, dsp.pan(sound, place), note.start, sample_rate)
+            dsp.add(track, dsp.pan(sound, place), note.start, sample_rate)
         return track
     return dsp.pan(_line(rng, song, notes, seconds, sample_rate), place)
 

@@ -42,9 +42,8 @@ def kick(rng: np.random.Generator, sample_rate: int) -> np.ndarray:
     time = np.arange(int(0.5 * sample_rate)) / sample_rate
     low, fall = rng.uniform(40, 65), rng.uniform(0.015, 0.06)
     pitch = low + rng.uniform(80, 300) * np.exp(-time / fall)
-    body = np.sin(2 * np.pi * np.cumsum(pitch) / sample_rate) * np.exp(
-        -time / rng.uniform(0.07, 0.2)
-    )
+    body = np.sin(2 * np.pi * np.cumsum(pitch) / sample_rate)
+    body *= np.exp(-time / rng.uniform(0.07, 0.2))
     click = dsp.band_pass(rng.standard_normal(len(time)), 1000, 6000, sample_rate)
     return np.tanh(1.5 * body) + rng.uniform(0.05, 0.4) * click * np.exp(-time / 0.006)
 
@@ -54,18 +53,16 @@ def snare(rng: np.random.Generator, sample_rate: int) -> np.ndarray:
     time = np.arange(int(0.5 * sample_rate)) / sample_rate
     noise = rng.standard_normal(len(time))
     if rng.random() < 0.2:
-        claps = sum(
-            np.exp(-np.maximum(time - d, 0) / 0.008) * (time >= d) for d in (0, 0.011, 0.023)
-        )
+        late = np.subtract.outer(time, [0, 0.011, 0.023])
+        claps = np.where(late < 0, 0, np.exp(-np.abs(late) / 0.008)).sum(axis=1)
         hands = dsp.band_pass(noise, 900, 3500, sample_rate)
         return 0.8 * hands * (claps + 1.5 * (time > 0.03) * np.exp(-time / 0.07))
     head = rng.uniform(160, 250)
     body = np.sin(2 * np.pi * head * time) + 0.6 * np.sin(2 * np.pi * 1.6 * head * time)
     wires = dsp.band_pass(noise, rng.uniform(800, 2500), 12000, sample_rate)
     ring, rattle = rng.uniform(0.04, 0.12), rng.uniform(0.06, 0.18)
-    return 0.6 * body * np.exp(-time / ring) + rng.uniform(0.5, 1.2) * wires * np.exp(
-        -time / rattle
-    )
+    wires *= rng.uniform(0.5, 1.2) * np.exp(-time / rattle)
+    return 0.6 * body * np.exp(-time / ring) + wires
 
 
 def hat(rng: np.random.Generator, sample_rate: int, decay: float) -> np.ndarray:
@@ -73,11 +70,8 @@ def hat(rng: np.random.Generator, sample_rate: int, decay: float) -> np.ndarray:
     time = np.arange(int(min(2.0, 6 * decay) * sample_rate)) / sample_rate
     partials = np.sign(np.sin(2 * np.pi * np.outer(rng.uniform(2000, 9000, 4), time))).sum(axis=0)
     metal = rng.standard_normal(len(time)) + rng.uniform(0, 0.6) * partials
-    return (
-        0.4
-        * dsp.band_pass(metal, rng.uniform(5000, 8000), None, sample_rate)
-        * np.exp(-time / decay)
-    )
+    metal = dsp.band_pass(metal, rng.uniform(5000, 8000), None, sample_rate)
+    return 0.4 * metal * np.exp(-time / decay)
 
 
 def tom(rng: np.random.Generator, sample_rate: int, pitch: float) -> np.ndarray:
@@ -103,7 +97,7 @@ def play(rng: np.random.Generator, song: Tune, seconds: float, sample_rate: int)
 
     def strike(name: str, start: float, force: float) -> None:
         sound, level = kit[name]
-        add(track, sound * (level * force), start + abs(rng.normal(0, 0.003)), sample_rate)
+        dsp.add(track, sound * (level * force), start + abs(rng.normal(0, 0.003)), sample_rate)
 
     grid = song.beats * GRID // 4
     step = song.bar / grid
@@ -123,11 +117,3 @@ def play(rng: np.random.Generator, song: Tune, seconds: float, sample_rate: int)
                     which = "open" if name == "hat" and rng.random() < 0.05 else name
                     strike(which, start, rng.uniform(0.7, 1.0) * (1 if chance > 0.5 else 0.4))
     return track
-
-
-def add(track: np.ndarray, sound: np.ndarray, start: float, sample_rate: int) -> None:
-    """Add a sound ``(2, time)`` to a track in place at ``start`` in s; the end cuts it."""
-    first = round(start * sample_rate)
-    if 0 <= first < track.shape[1]:
-        length = min(sound.shape[1], track.shape[1] - first)
-        track[:, first : first + length] += sound[:, :length]

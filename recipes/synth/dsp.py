@@ -10,6 +10,7 @@ from scipy import fft, signal
 
 #: Length of a wavetable. Read without interpolation: the error lies some 50 dB below the tone.
 TABLE = 8192
+#: Lowest pitch in Hz that has a table of its own.
 LOWEST = 30.0
 LEVELS_PER_OCTAVE = 2
 
@@ -49,6 +50,7 @@ def smooth(track: np.ndarray, width: int) -> np.ndarray:
 def wander(rng: np.random.Generator, frames: int, width: int) -> np.ndarray:
     """Slow random track of standard deviation 1 that changes within about ``width`` frames."""
     knots = rng.standard_normal(frames // width + 3)
+    # Smoothing takes a sixth of the deviation.
     return smooth(np.repeat(knots, width), width)[width : width + frames] * 1.2
 
 
@@ -169,14 +171,13 @@ def band_pass(
     return signal.sosfilt(sections.astype(audio.dtype), audio, axis=-1)
 
 
-def compress(
-    audio: np.ndarray, amount: float, sample_rate: int, seconds: float = 0.05
-) -> np.ndarray:
-    """Even out the level of ``(channels, time)``: a level of x dB becomes (1 - amount) x dB.
+def compress(audio: np.ndarray, amount: float, sample_rate: int) -> np.ndarray:
+    """Even out the level of ``(channels, time)``, as heard over some 50 ms.
 
-    Levels more than 30 dB below the mean are left alone, so that pauses stay pauses.
+    A level of x dB over the mean becomes (1 - amount) x dB. What lies more than 30 dB below is
+    raised no further, so that pauses stay pauses.
     """
-    hop = max(1, int(seconds * sample_rate / 4))
+    hop = max(1, int(0.0125 * sample_rate))
     time = audio.shape[-1]
     power = np.square(audio).mean(axis=0)
     blocks = np.pad(power, (0, -time % hop)).reshape(-1, hop).mean(axis=1)
@@ -218,3 +219,11 @@ def pan(audio: np.ndarray, place: float) -> np.ndarray:
 def per_sample(track: np.ndarray, rate: float, time: int, sample_rate: int) -> np.ndarray:
     """Interpolate a track ``(frames,)`` of ``rate`` frames a second to ``time`` samples."""
     return np.interp(np.arange(time) * (rate / sample_rate), np.arange(len(track)), track)
+
+
+def add(track: np.ndarray, sound: np.ndarray, start: float, sample_rate: int) -> None:
+    """Add a sound ``(2, time)`` to a track in place at ``start`` in s; the end cuts it."""
+    first = round(start * sample_rate)
+    if 0 <= first < track.shape[1]:
+        length = min(sound.shape[1], track.shape[1] - first)
+        track[:, first : first + length] += sound[:, :length]

@@ -39,7 +39,7 @@ class Tune:
         beat: Length of a beat in s.
         chords: Degrees of the scale that the chords stand on, one a bar, repeated.
         beats: Beats in a bar.
-        swing: Delay of each second eighth, in beats.
+        swing: Delay of the drums' every second sixteenth, in eighths.
     """
 
     tonic: int
@@ -96,7 +96,7 @@ def draw(rng: np.random.Generator) -> Tune:
         beat=60 / rng.uniform(70, 155),
         chords=chords,
         beats=3 if rng.random() < 0.12 else 4,
-        swing=rng.choice([0.0, 0.0, 0.0, 0.08, 0.16]),
+        swing=float(rng.choice([0.0, 0.0, 0.0, 0.08, 0.16])),
     )
 
 
