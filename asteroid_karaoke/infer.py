@@ -5,8 +5,8 @@ them. What Asteroid 0.7 gets wrong on the way is put right here, each for as lon
 runs:
 
 - It compares a file's channels with the model's, and refuses mono for a stereo model. Then it says
-of
-  a stereo file that it takes the first channel only, takes both, and can not write what comes out.
+  of a stereo file that it takes the first channel only, takes both, and can not write what comes
+  out.
 - It does not make the output folder, and reports a "System error".
 - Its default window for overlap-add, "hanning", is gone from SciPy (asteroid-team/asteroid#678).
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from recipes.synth import drums, dsp, instruments, phones, play, sing, singer, tune, voice
+from recipes.synth import dsp, instruments, phones, play, sing, singer, tune, voice
 
 RATE = 44100
 
@@ -95,8 +95,8 @@ def test_instruments_sound_and_end(make):
 
 def test_what_runs_over_the_end_of_a_track_is_cut():
     track = np.zeros((2, 100))
-    drums.add(track, np.ones((2, 50)), start=0.8, sample_rate=100)
-    drums.add(track, np.ones((2, 50)), start=2.0, sample_rate=100)
+    dsp.add(track, np.ones((2, 50)), start=0.8, sample_rate=100)
+    dsp.add(track, np.ones((2, 50)), start=2.0, sample_rate=100)
     assert track.sum() == 2 * 20
 
 
