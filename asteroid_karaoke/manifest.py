@@ -11,7 +11,6 @@ such as MUSDB18's ``.stem.mp4``. Where a stem is spread over several sources, th
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -123,38 +122,44 @@ def read(path: str | os.PathLike) -> list[Song]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no manifest at {path}: run the recipe's stage 1 first")
+    root = path.parent.resolve()
     songs = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    # Not splitlines(), which also splits at characters that a title may hold.
+    lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             song = Song(**json.loads(line))
+            songs.append(_map_paths(song, lambda source: os.path.join(root, source)))
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path}, line {number}: {error}") from error
-        songs.append(_map_paths(song, lambda source: os.path.join(path.parent.resolve(), source)))
     return songs
 
 
 def write(songs: Iterable[Song], path: str | os.PathLike) -> Path:
     """Write a manifest beside its final place, then move it there in one step.
 
-    Sources below the manifest's folder are stored relative to it, so that the folder can be moved.
+    Relative sources are those of the working directory. What lies below the manifest's folder is
+    stored relative to it, so that the folder can be moved.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     root = path.parent.resolve()
 
     def shorten(source: str) -> str:
-        inside = Path(source).is_relative_to(root)
-        return str(Path(source).relative_to(root)) if inside else source
+        place = Path(source).absolute()
+        return str(place.relative_to(root) if place.is_relative_to(root) else place)
 
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8"
-    ) as file:
-        for song in songs:
-            file.write(json.dumps(_as_plain(_map_paths(song, shorten)), ensure_ascii=False) + "\n")
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    lines = [json.dumps(_as_plain(_map_paths(song, shorten)), ensure_ascii=False) for song in songs]
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        # File names need not be text: bytes that are none come and go as Python's os functions do.
+        text = "".join(line + "\n" for line in lines)
+        part.write_text(text, encoding="utf-8", errors="surrogateescape")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
     return path
 
 
@@ -165,11 +170,11 @@ def validate(songs: Iterable[Song]) -> None:
         ValueError: Names every fault of every song at once, with the song's id and both numbers.
     """
     faults: list[str] = []
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for song in songs:
-        if song.id in seen:
+        if (song.corpus, song.id) in seen:
             faults.append(f"{song.id}: stands twice in the manifest")
-        seen.add(song.id)
+        seen.add((song.corpus, song.id))
         for stem, source in song.sources():
             try:
                 found = audio.info(source)

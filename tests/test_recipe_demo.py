@@ -1,6 +1,7 @@
 """The demo corpus: whole, reproducible, resumable, and with the real song read in place."""
 
 import itertools
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -107,11 +108,12 @@ def test_preparing_is_pure(corpus, tmp_path):
     assert contents(corpus) == before
 
 
-def test_the_licences_are_complete_as_asteroid_wants_them():
+def test_the_licences_are_complete_as_asteroid_wants_them(corpus):
     keys = {"title", "title_link", "author", "author_link", "license", "license_link"}
     for licence in (demo.LICENSE, demo.EXCERPT_LICENSE):
         assert set(licence) == {*keys, "non_commercial"}
         assert all(licence[key] for key in keys)
+    assert json.loads((corpus / "licenses.json").read_text(encoding="utf-8")) == [demo.LICENSE]
     assert demo.EXCERPT_LICENSE["non_commercial"] and not demo.LICENSE["non_commercial"]
 
 
@@ -279,6 +281,16 @@ def test_the_command_line_makes_everything(tmp_path, capsys):
         ["2", "songs,"],
     ]
     assert {song.id for song in manifest.read(tmp_path / "valid.jsonl")} == {"demo-3-valid-00"}
+
+
+def test_the_steps_can_be_done_one_by_one(tmp_path, capsys):
+    arguments = ["--storage_dir", str(tmp_path), "--jobs", "1"]
+    assert demo.main(["prepare", *arguments]) == 1
+    assert "run download_demo first" in capsys.readouterr().err
+    assert demo.main(["download", *arguments]) == 0
+    assert not list(tmp_path.glob("*.jsonl"))
+    assert demo.main(["prepare", *arguments]) == 0
+    assert len(songs(tmp_path)) == 5
 
 
 @pytest.mark.parametrize(
