@@ -40,7 +40,19 @@ INSTALL_REQUIRES = [
 ]
 
 EXTRAS_REQUIRE = {
-    "test": ["black", "hypothesis", "mypy", "pytest", "pandas-stubs", "ruff", "types-PyYAML"],
+    "test": [
+        "black",
+        # Downloads and clusters are tested too: on loopback, with the real libraries.
+        "dask[distributed]",
+        "hypothesis",
+        "mypy",
+        "pandas-stubs",
+        "pytest",
+        "pytest-xdist",
+        "ruff",
+        "types-PyYAML",
+        "yt-dlp>=2025.11.12",
+    ],
     "web": ["gradio"],
     # Since 2025.11.12 YouTube needs a JavaScript runtime (deno) and yt-dlp's scripts (default).
     "youtube": ["yt-dlp[default,deno]>=2025.11.12"],

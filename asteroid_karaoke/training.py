@@ -110,8 +110,9 @@ def train(
     train_set: Dataset,
     val_set: Dataset,
     sampler: Sampler | None = None,
+    resume: bool = False,
 ) -> Path:
-    """Train `model` and keep the best of it; go on where the experiment was broken off, if it was.
+    """Train `model` and keep the best of it.
 
     Args:
         conf: Two levels, as Asteroid's parser gives it: ``training`` (epochs, batch_size,
@@ -121,11 +122,20 @@ def train(
         train_set: Gives `(mixture, sources)`.
         val_set: Gives whole songs, `(mixture, sources)`.
         sampler: Order of the training examples.
+        resume: Go on from the experiment's last checkpoint, if it has one.
 
     Returns:
         Path of the best model, as :meth:`KaraokeNet.serialize` gives it.
+
+    Raises:
+        FileExistsError: The experiment has checkpoints and is not to be resumed.
     """
     exp_dir = Path(conf["main_args"]["exp_dir"])
+    last = exp_dir / "checkpoints" / "last.ckpt"
+    if last.is_file() and not resume:
+        raise FileExistsError(
+            f"{exp_dir} holds an experiment already: resume it, or name another folder"
+        )
     exp_dir.mkdir(parents=True, exist_ok=True)
     plain_conf = {group: dict(values) for group, values in conf.items()}
     (exp_dir / "conf.yml").write_text(yaml.safe_dump(plain_conf))
@@ -177,7 +187,6 @@ def train(
         enable_model_summary=False,
         enable_progress_bar=os.isatty(2),
     )
-    last = exp_dir / "checkpoints" / "last.ckpt"
     trainer.fit(system, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
     plots.plot_curves(join_logs(exp_dir), exp_dir / "curves.png")
     return save_best(model, best, train_set, exp_dir)

@@ -10,15 +10,17 @@ import hashlib
 import json
 import logging
 import os
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from asteroid_karaoke import audio, manifest
 from asteroid_karaoke.manifest import Song
 
-from . import pcm
+from . import cluster, pcm
 
 Stems = Mapping[str, tuple[str, ...]]
 logger = logging.getLogger(__name__)
@@ -87,39 +89,45 @@ def prepare_song(entry: Entry, *, corpus: str, output_dir: Path, decode: bool) -
         FileNotFoundError: A file is missing.
         ValueError: A file can not be read, the stems do not fit together, or nothing sounds.
     """
+    return remembered(
+        output_dir,
+        entry,
+        {"decode": decode},
+        lambda: [hear_song(entry, corpus=corpus, output_dir=output_dir, decode=decode)],
+    )
 
-    def prepare() -> list[Song]:
-        stems = _used(entry.stems)
-        shape = _check_alike(stems, decode)
-        heard = {stem: pcm.listen(stems[stem], *shape) for stem in stems}
-        sounding = [stem for stem in stems if heard[stem].end]
-        if not sounding:
-            raise ValueError("is silent: nothing in it is louder than 60 dB below full scale")
-        sources = {stem: stems[stem] for stem in sounding}
-        if decode:
-            gain = pcm.gain_for(*(heard[stem].peak for stem in sounding))
-            folder = output_dir / "audio" / entry.id
-            for stem in sounding:
-                sources[stem] = (pcm.decode(stems[stem], folder / f"{stem}.wav", gain),)
-        return [
-            Song(
-                id=entry.id,
-                split=entry.split or "train",
-                corpus=corpus,
-                role=_ROLE_OF[frozenset(sources)],
-                licence=entry.licence,
-                sample_rate=shape[0],
-                channels=shape[1],
-                frames=heard[sounding[0]].frames,
-                start=min(heard[stem].first for stem in sounding),
-                stop=max(heard[stem].end for stem in sounding),
-                vocals=sources.get("vocals"),
-                accompaniment=sources.get("accompaniment"),
-                mixture=sources.get("mixture"),
-            )
-        ]
 
-    return remembered(output_dir, entry, {"decode": decode}, prepare)
+def hear_song(entry: Entry, *, corpus: str, output_dir: Path, decode: bool) -> Song:
+    """Do the work of `prepare_song`, whatever was done before; arguments and errors as there."""
+    stems = _used(entry.stems)
+    shape = _check_alike(stems, decode)
+    heard = {stem: pcm.listen(stems[stem], *shape) for stem in stems}
+    sounding = [stem for stem in stems if heard[stem].end]
+    if not sounding:
+        raise ValueError("is silent: nothing in it is louder than 60 dB below full scale")
+    sources = {stem: stems[stem] for stem in sounding}
+    if decode:
+        gain = pcm.gain_for(*(heard[stem].peak for stem in sounding))
+        folder = output_dir / "audio" / entry.id
+        for left in folder.glob(".*.part"):  # by a run that was killed
+            left.unlink(missing_ok=True)
+        for stem in sounding:
+            sources[stem] = (pcm.decode(stems[stem], folder / f"{stem}.wav", gain),)
+    return Song(
+        id=entry.id,
+        split=entry.split or "train",
+        corpus=corpus,
+        role=_ROLE_OF[frozenset(sources)],
+        licence=entry.licence,
+        sample_rate=shape[0],
+        channels=shape[1],
+        frames=heard[sounding[0]].frames,
+        start=min(heard[stem].first for stem in sounding),
+        stop=max(heard[stem].end for stem in sounding),
+        vocals=sources.get("vocals"),
+        accompaniment=sources.get("accompaniment"),
+        mixture=sources.get("mixture"),
+    )
 
 
 _ROLE_OF = {frozenset(stems): role for role, stems in manifest.ROLES.items()}
@@ -141,38 +149,48 @@ def remembered(
         prepare: Does the work.
     """
     record = output_dir / "songs" / f"{entry.id}.json"
-    made_from = {"settings": dict(settings), "files": _stamps(entry.stems)}
+    made_from = {"settings": dict(settings), "files": stamps(entry.stems)}
     songs = _recall(record, made_from)
     if songs is None:
         songs = prepare()
-        _write(record, {"made_from": made_from, "songs": [asdict(song) for song in songs]})
+        write_json(record, {"made_from": made_from, "songs": [asdict(song) for song in songs]})
     return [replace(s, split=entry.split or "train", licence=entry.licence) for s in songs]
 
 
 def prepare_all(
-    prepare: Callable[[Entry], list[Song]], entries: Iterable[Entry], jobs: int, title: str
+    prepare: Callable[[Entry], list[Song]],
+    entries: Iterable[Entry],
+    jobs: int,
+    title: str,
+    scheduler: str | None = None,
 ) -> tuple[list[Song], list[Fault]]:
     """Prepare many songs, several at a time, with a progress bar.
 
     Args:
-        prepare: Gives the songs that an entry becomes. joblib hands it to other processes, so it
-            must be picklable.
+        prepare: Gives the songs that an entry becomes. It is handed to other processes, so it must
+            be picklable.
         entries: The songs.
         jobs: How many are worked on at a time; -1 for one a core.
         title: Stands before the bar.
+        scheduler: Address of a Dask scheduler whose workers do it instead, see `cluster`.
 
     Returns:
         The songs, in the order of the entries, and those that could not be used.
+
+    Raises:
+        OSError, ValueError: As `cluster.run`.
     """
-    from joblib import Parallel, delayed
     from tqdm import tqdm
 
-    tasks = [delayed(_attempt)(prepare, entry) for entry in entries]
-    outcomes = Parallel(n_jobs=jobs, return_as="generator")(tasks)
+    entries = list(entries)
+    outcomes = cluster.run(partial(_attempt, prepare), entries, jobs, scheduler)
     songs: list[Song] = []
     faults: list[Fault] = []
-    for outcome in tqdm(outcomes, total=len(tasks), desc=title, unit="song"):
-        if isinstance(outcome, Fault):
+    bar = tqdm(outcomes, total=len(entries), desc=title, unit="song")
+    for entry, outcome in zip(entries, bar, strict=True):
+        if isinstance(outcome, cluster.Lost):
+            faults.append(Fault(entry.id, outcome.reason))
+        elif isinstance(outcome, Fault):
             faults.append(outcome)
         else:
             songs += outcome
@@ -200,6 +218,12 @@ def write_manifests(
         path = manifest.write(chosen, Path(output_dir) / f"{split}.jsonl")
         logger.info(
             "%s: %d songs, %.2f h", path, len(chosen), sum(s.seconds for s in chosen) / 3600
+        )
+    empty = [split for split, chosen in splits.items() if not chosen]
+    if empty:
+        logger.warning(
+            "no song fell to %s: it takes more songs, or other shares where they can be chosen",
+            " and ".join(empty),
         )
     if faults:
         logger.warning("%d song(s) or folder(s) left out:%s", len(faults), left_out)
@@ -235,7 +259,7 @@ def _check_alike(stems: Stems, decode: bool) -> tuple[int, int]:
     return (pcm.SAMPLE_RATE, pcm.CHANNELS) if decode else (first.sample_rate, first.channels)
 
 
-def _stamps(stems: Stems) -> dict[str, list]:
+def stamps(stems: Stems) -> dict[str, list]:
     """What tells whether a song's files are still the same; plain, as JSON gives it back."""
 
     def stamp(source: str) -> list:
@@ -256,8 +280,10 @@ def _recall(record: Path, made_from: dict) -> list[Song] | None:
     return songs if alike and all(path.is_file() for path in sources) else None
 
 
-def _write(record: Path, content: dict) -> None:
+def write_json(record: Path, content: object) -> None:
+    """Write a file of JSON, whole or not at all."""
     record.parent.mkdir(parents=True, exist_ok=True)
-    part = record.with_name(f".{record.name}.part")
+    # Two workers may do the same song, where a cluster took the first one for lost.
+    part = record.with_name(f".{uuid.uuid4().hex}.part")
     part.write_text(json.dumps(content), encoding="utf-8")
     os.replace(part, record)

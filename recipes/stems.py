@@ -20,31 +20,34 @@ name. A folder on the way that is called train, valid, validation or test decide
 With ``--decode``, songs are stored once more as 44.1 kHz stereo wav, one file a stem, in which
 datasets seek much faster than in ogg, mp3 or m4a::
 
-    python -m recipes.stems --corpus_dir DIR --output_dir data/stems --decode --jobs 2
+    python -m recipes.stems download --storage_dir DIR --corpus_dir DIR
+    python -m recipes.stems prepare --storage_dir DIR --decode --jobs 2
+
+Leaves ``DIR/{train,valid,test}.jsonl`` and ``DIR/licenses.json``.
 """
 
 import argparse
 import csv
 import json
-import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from asteroid_karaoke.manifest import Song
 
+from . import corpora, licences
 from .songs import Entry, Fault, prepare_all, prepare_song, split_of, write_manifests
 
-#: In Asteroid's form. Each song's own licence stands in the manifests, where it is known.
+#: In Asteroid's form, for what is not known better song by song.
 LICENSE = {
     "title": "Folders of stems",
     "title_link": "recipes/stems.py",
     "author": "the owners of the songs",
     "author_link": "the manifests",
-    "license": "the licences that the manifests state",
+    "license": "unknown",
     "license_link": "the manifests",
     # Nobody is told that they may sell what comes from songs that we know nothing of.
     "non_commercial": True,
@@ -57,6 +60,10 @@ _ENDINGS = frozenset(
     [".aif", ".aiff", ".flac", ".m4a", ".mka", ".mp3"]
     + [".mp4", ".ogg", ".opus", ".wav", ".webm", ".wma"]
 )
+_WHERE = (
+    "give --corpus_dir DIR, a folder of songs such as DIR/<song>/vocals.wav and "
+    "DIR/<song>/accompaniment.wav (more: recipes/stems.py)"
+)
 _VOICE_WORDS = ("vocal", "voice", "vox")
 _SPLIT_FOLDERS = {"train": "train", "valid": "valid", "validation": "valid", "test": "test"}
 
@@ -68,8 +75,11 @@ def prepare_stems(
     test: float = 0.1,
     decode: bool = False,
     jobs: int = 1,
+    scheduler: str | None = None,
 ) -> dict[str, list[Song]]:
-    """Write the manifests of a folder of stems; what is no use is listed in the log at the end.
+    """Write the manifests of a folder of stems, and licenses.json.
+
+    What is no use is listed in the log at the end.
 
     Args:
         corpus_dir: Folder that holds songs and pools, at any depth.
@@ -78,6 +88,7 @@ def prepare_stems(
         test: Share of the songs to test on.
         decode: Store each song once more as 44.1 kHz stereo wav, for the manifests to name.
         jobs: Number of songs worked on at a time; -1 for one a core.
+        scheduler: Address of a Dask scheduler, see recipes/cluster.py.
 
     Returns:
         The songs of each split.
@@ -86,6 +97,7 @@ def prepare_stems(
         FileNotFoundError: There is no such folder.
         ValueError: No song can be used, the shares leave nothing to train on, or decoded songs
             would be found as songs by the next run.
+        OSError: The cluster is lost.
     """
     if min(valid, test) < 0 or valid + test >= 1:
         raise ValueError(f"got shares valid={valid} and test={test}: nothing is left to train on")
@@ -93,9 +105,20 @@ def prepare_stems(
         raise ValueError(f"{output_dir} lies in {corpus_dir}: decode to a folder outside of it")
     entries, faults = find_songs(corpus_dir)
     entries = [replace(e, split=e.split or split_of(e.key, valid, test)) for e in entries]
-    prepare = partial(prepare_song, corpus="stems", output_dir=Path(output_dir), decode=decode)
-    songs, failed = prepare_all(prepare, entries, jobs, "stems")
-    return write_manifests(songs, faults + failed, output_dir)
+    output = Path(output_dir).resolve()
+    prepare = partial(prepare_song, corpus="stems", output_dir=output, decode=decode)
+    songs, failed = prepare_all(prepare, entries, jobs, "stems", scheduler)
+    splits = write_manifests(songs, faults + failed, output)
+    used = {song.id for song in songs}
+    licences.write(_describe([entry for entry in entries if entry.id in used]), output)
+    return splits
+
+
+def _describe(entries: Sequence[Entry]) -> list[dict]:
+    """The songs' licences; where one is not known, nobody is told that he may sell."""
+    known = licences.describe(entry for entry in entries if entry.licence != "unknown")
+    unknown = any(entry.licence == "unknown" for entry in entries)
+    return known + [LICENSE] * unknown
 
 
 def find_songs(
@@ -246,23 +269,26 @@ def _licence(facts: Mapping[str, object]) -> str:
     return str(facts.get("licence") or facts.get("license") or "unknown")
 
 
+def download_stems(
+    storage_dir: str | os.PathLike, corpus_dir: str | os.PathLike | None = None
+) -> Path:
+    """Note where the songs are, which stay there; raises errors as `corpora.locate`."""
+    return corpora.locate(storage_dir, corpus_dir, _WHERE)
+
+
+def _prepare(storage_dir: Path, **options) -> None:
+    prepare_stems(corpora.corpus_of(storage_dir), storage_dir, **options)
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Write the manifests of a folder of stems."""
+    """Find a folder of stems, or write its manifests."""
     parser = argparse.ArgumentParser(prog="python -m recipes.stems", description=main.__doc__)
-    parser.add_argument("--corpus_dir", required=True, help="folder that holds songs and pools")
-    parser.add_argument("--output_dir", default="data/stems", help="where the manifests go")
-    parser.add_argument("--valid", type=float, default=0.1, help="share of songs to validate on")
-    parser.add_argument("--test", type=float, default=0.1, help="share of songs to test on")
-    parser.add_argument("--decode", action="store_true", help="store songs as 44.1 kHz stereo wav")
-    parser.add_argument("--jobs", type=int, default=1, help="songs at a time; -1: one a core")
-    args = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        prepare_stems(**vars(args))
-    except (OSError, ValueError) as error:
-        print(f"recipes.stems: {error}", file=sys.stderr)
-        return 2
-    return 0
+    download, prepare = corpora.add_steps(parser, download_stems, _prepare)
+    download.add_argument("--corpus_dir", help="folder that holds songs and pools")
+    prepare.add_argument("--valid", type=float, default=0.1, help="share of songs to validate on")
+    prepare.add_argument("--test", type=float, default=0.1, help="share of songs to test on")
+    prepare.add_argument("--decode", action="store_true", help="store songs as 44.1 kHz stereo wav")
+    return corpora.run_step(parser, arguments)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ Run as::
 Needs the extra ``youtube``. Leaves::
 
     DIR/audio/youtube/<id>.{webm,m4a,...,json}   as fetched, with what its page says
-    DIR/audio/{vocals,music}/<id>.flac           cut and decoded; of compilations <id>-<number>.flac
+    DIR/audio/{vocals,music}/<id>/<number>.flac  cut and decoded
     DIR/audio/mixes/<pair>/{vocals,accompaniment}.flac
     DIR/{train,valid,test}.jsonl and DIR/licenses.json
 """
@@ -42,7 +42,7 @@ from pathlib import Path
 
 from asteroid_karaoke.manifest import Song
 
-from . import licences
+from . import corpora, licences
 from .songs import Entry, Fault, prepare_all, split_of, write_manifests
 from .youtube_cut import ROLES, draw_pairs, prepare_mix, prepare_track
 from .youtube_fetch import Failure, Manners, fetch
@@ -79,8 +79,8 @@ def download_youtube(
         All tracks of the lists, and those that could not be fetched, and why.
 
     Raises:
-        FileNotFoundError, ValueError: As `read_lists`.
-        RuntimeError: yt-dlp is not installed.
+        FileNotFoundError: A list is missing.
+        ValueError: A list is wrong, or yt-dlp is not installed.
     """
     tracks = read_lists(vocals_csv, music_csv)
     return tracks, fetch(tracks, fetched_folder(storage_dir), manners or Manners())
@@ -99,6 +99,7 @@ def prepare_youtube(
     test: float = 0.1,
     seed: int = 0,
     jobs: int = 1,
+    scheduler: str | None = None,
 ) -> dict[str, list[Song]]:
     """Cut and decode what was fetched, render the mixes, write the manifests and licenses.json.
 
@@ -113,6 +114,7 @@ def prepare_youtube(
         test: Share of the videos to test on.
         seed: Of the mixes.
         jobs: Number of tracks worked on at a time; -1 for one a core.
+        scheduler: Address of a Dask scheduler, see recipes/cluster.py.
 
     Returns:
         The songs of each split.
@@ -121,15 +123,15 @@ def prepare_youtube(
         FileNotFoundError: A list is missing.
         ValueError: A list is wrong, the shares leave nothing to train on, or a split has no voice
             or no music.
+        OSError: The cluster is lost.
     """
     if min(valid, test) < 0 or valid + test >= 1:
         raise ValueError(f"got shares valid={valid} and test={test}: nothing is left to train on")
     output_dir = Path(storage_dir).resolve()
     shares = {"train": 1 - valid - test, "valid": valid, "test": test}
     entries, missing = _entries(read_lists(vocals_csv, music_csv), output_dir, valid, test)
-    pieces, failed = prepare_all(
-        partial(prepare_track, output_dir=output_dir), entries, jobs, "tracks"
-    )
+    prepare = partial(prepare_track, output_dir=output_dir)
+    pieces, failed = prepare_all(prepare, entries, jobs, "tracks", scheduler)
     faults = missing + failed
     _check_splits(pieces, faults, [split for split, share in shares.items() if share])
     pairs = [
@@ -137,9 +139,8 @@ def prepare_youtube(
         for split in ("valid", "test")
         for pair in draw_pairs([song for song in pieces if song.split == split], seed)
     ]
-    mixes, unmixed = prepare_all(
-        partial(prepare_mix, output_dir=output_dir, seed=seed), pairs, jobs, "mixes"
-    )
+    mix = partial(prepare_mix, output_dir=output_dir, seed=seed)
+    mixes, unmixed = prepare_all(mix, pairs, jobs, "mixes", scheduler)
     train = [song for song in pieces if song.split == "train"]
     manifests = write_manifests([*train, *mixes], faults + unmixed, output_dir)
     left_out = {fault.id for fault in faults}
@@ -222,24 +223,19 @@ def summarise(tracks: int, failures: Sequence[Failure]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Fetch the tracks of two lists, or write the manifests of what was fetched."""
-    args = vars(_parser().parse_args(arguments))
+    options = vars(_parser().parse_args(arguments))
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    step = args.pop("step")
+    step = options.pop("step")
     try:
-        return step(**args)
-    except RuntimeError as error:
-        print(f"recipes.youtube: {error}", file=sys.stderr)
-        return 1
+        return step(**options)
     except (OSError, ValueError) as error:
         print(f"recipes.youtube: {error}", file=sys.stderr)
         return 2
 
 
-def _download(
-    storage_dir: Path, vocals_csv: str, music_csv: str, pause: float, cookies: str | None
-) -> int:
-    manners = Manners(pause=pause, cookies=cookies)
-    tracks, failures = download_youtube(storage_dir, vocals_csv, music_csv, manners)
+def _download(pause: float, cookies: str | None, **options) -> int:
+    """Returns 0 where both lists have something there and no host was given up, else 1."""
+    tracks, failures = download_youtube(**options, manners=Manners(pause=pause, cookies=cookies))
     print(summarise(len(tracks), failures), file=sys.stderr if failures else sys.stdout)
     missing = {failure.track.key for failure in failures}
     there = {track.stem for track in tracks if track.key not in missing}
@@ -253,13 +249,8 @@ def _prepare(**options) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m recipes.youtube", description=main.__doc__)
-    steps = parser.add_subparsers(required=True, metavar="download|prepare")
-    download = steps.add_parser("download", help="fetch the tracks")
-    download.set_defaults(step=_download)
-    prepare = steps.add_parser("prepare", help="cut, decode, mix, write the manifests")
-    prepare.set_defaults(step=_prepare)
+    download, prepare = corpora.add_steps(parser, _download, _prepare)
     for step in (download, prepare):
-        step.add_argument("--storage_dir", type=Path, required=True, help="where all of it goes")
         step.add_argument("--vocals_csv", required=True, help="list of voices without music")
         step.add_argument("--music_csv", required=True, help="list of music without voice")
     download.add_argument(
@@ -269,7 +260,6 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("--valid", type=float, default=0.1, help="share of videos to validate on")
     prepare.add_argument("--test", type=float, default=0.1, help="share of videos to test on")
     prepare.add_argument("--seed", type=int, default=0, help="of the mixes")
-    prepare.add_argument("--jobs", type=int, default=1, help="tracks at a time; -1: one a core")
     return parser
 
 

@@ -1,6 +1,7 @@
 """From a fetched track to songs: cut, decode, and mix what is held out."""
 
 import hashlib
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -23,7 +24,8 @@ MIXES, MIX = 20, 60.0
 SHARE = (0.6, 0.15, 0.1, 0.9)
 #: Highest level of a mix and of its stems.
 PEAK = 0.9
-_ATTEMPTS = 20
+#: How often a place is drawn, and which share of the samples must sound there.
+_ATTEMPTS, _LEAST = 20, 0.05
 #: Role of a song that is one stem alone, and the folder that it is decoded to.
 ROLES = {"vocals": "vocals", "accompaniment": "music"}
 
@@ -54,10 +56,11 @@ def prepare_track(entry: Entry, *, output_dir: Path) -> list[Song]:
         if peak <= pcm.SILENCE:
             raise ValueError("is silent: nothing in it is louder than 60 dB below full scale")
         gain = pcm.gain_for(peak)
+        folder = _emptied(output_dir / "audio" / entry.id)
         songs = []
         for number, part in _parts(sources, spans):
             song_id = f"{entry.id}-{number:03d}" if entry.facts["compilation"] == "y" else entry.id
-            path = output_dir / "audio" / f"{song_id}.flac"
+            path = folder / f"{number:03d}.flac"
             with audio.AudioWriter(path, pcm.SAMPLE_RATE, pcm.CHANNELS, pcm.SUBTYPE) as writer:
                 for block in part:
                     writer.write(gain * block)
@@ -70,6 +73,12 @@ def prepare_track(entry: Entry, *, output_dir: Path) -> list[Song]:
         return remembered(output_dir, entry, {n: entry.facts[n] for n in names}, prepare)
     except ValueError as error:
         raise ValueError(f"{entry.facts['where']}: {error}") from error
+
+
+def _emptied(folder: Path) -> Path:
+    """A folder without what other cuts, or a run that was killed, have left in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
 
 
 def _song(entry: Entry, song_id: str, heard: pcm.Heard, stems: Stems) -> Song:
@@ -103,8 +112,8 @@ def _spans(facts: Mapping[str, str]) -> list[tuple[int, int]]:
     if facts["compilation"] != "y":
         spans = [(start, stop)]
     else:
-        begins = np.arange(start, stop - SHORTEST, EVERY)
-        spans = [(begin, min(begin + PIECE, stop)) for begin in begins]
+        begins = np.arange(start, stop, EVERY)
+        spans = [(b, min(b + PIECE, stop)) for b in begins if stop - b >= SHORTEST]
     return [(round(a * pcm.SAMPLE_RATE), round(b * pcm.SAMPLE_RATE)) for a, b in spans]
 
 
@@ -166,7 +175,7 @@ def _pair(voice: Song, music: Song) -> Entry:
     names = [song.id.partition("/")[2] for song in (voice, music)]
     spans = {"vocals": (voice.start, voice.stop), "accompaniment": (music.start, music.stop)}
     return Entry(
-        id=f"mixes/{'+'.join(names)}",
+        id="+".join(names),
         stems={"vocals": voice.vocals, "accompaniment": music.accompaniment},
         key="",
         split=voice.split,
@@ -178,8 +187,8 @@ def _pair(voice: Song, music: Song) -> Entry:
 def prepare_mix(entry: Entry, *, output_dir: Path, seed: int) -> list[Song]:
     """Cut voice and music to a common length, at places drawn by the seed, and balance them.
 
-    Both are brought to the same level (RMS); then the voice gets a share drawn from SHARE, and the
-    music the rest.
+    Both are brought to the same level while they sound; then the voice is multiplied by a share
+    drawn from SHARE, the music by what is left of 1.
 
     Args:
         entry: As `draw_pairs` gives it.
@@ -199,9 +208,10 @@ def prepare_mix(entry: Entry, *, output_dir: Path, seed: int) -> list[Song]:
         vocals, music = _draw(entry, rng)
         mean, deviation, least, most = SHARE
         share = float(np.clip(rng.normal(mean, deviation), least, most))
-        vocals, music = vocals * (share / _rms(vocals)), music * ((1 - share) / _rms(music))
+        vocals *= share / _level(vocals)
+        music *= (1 - share) / _level(music)
         gain = PEAK / max(np.abs(part).max() for part in (vocals, music, vocals + music))
-        folder = output_dir / "audio" / entry.id
+        folder = _emptied(output_dir / "audio" / "mixes" / entry.id)
         stems = {"vocals": vocals * gain, "accompaniment": music * gain}
         paths = {stem: folder / f"{stem}.flac" for stem in stems}
         for stem, path in paths.items():
@@ -222,10 +232,14 @@ def _draw(entry: Entry, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarra
             audio.read(entry.stems[stem], int(rng.integers(start, stop - length + 1)), length)
             for stem, (start, stop) in spans.items()
         )
-        if min(_rms(vocals), _rms(music)) > pcm.SILENCE:
+        if min(_level(vocals), _level(music)) > 0:
             return vocals, music
     raise ValueError(f"voice or music is all but silent in {_ATTEMPTS} places")
 
 
-def _rms(samples: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(samples))))
+def _level(samples: np.ndarray) -> float:
+    """Level (RMS) while it sounds; 0 for what is all but silent."""
+    sounding = samples[np.abs(samples) > pcm.SILENCE]
+    if sounding.size < _LEAST * samples.size:
+        return 0.0
+    return float(np.sqrt(np.mean(np.square(sounding))))

@@ -80,7 +80,7 @@ KINDS = (
     ),
     Kind(
         "not a track",
-        r"Unsupported URL|No video formats|a list of videos|live broadcast|live event"
+        r"Unsupported URL|No video formats|a list of videos|live broadcast|live event|Premiere"
         r"|larger than max-filesize|recorded in the archive|unusual and will be skipped",
         "name one track that is sound or video, once, or drop the line",
     ),
@@ -88,9 +88,10 @@ KINDS = (
 )
 #: What stands around the message: where it came from, what caused it, yt-dlp's own advice.
 _AROUND = re.compile(
-    r"^(?:ERROR: )?(?:\[[^\]]*\] (?:Got error: |\S+: )?)?"
-    r"|\s*\(caused by .*|[.;]?\s(?:please report this|Use --cookies|It is recommended|You might want"
-    r"|Use --list-formats|Confirm you are on|If you believe).*",
+    r"^(?:ERROR:\s+)?(?:\[[^\]]*\] (?:Got error: |\S+: )?)?"
+    r"|\s*\(caused by .*"
+    r"|[.;]?\s(?:please report this|Use --cookies|It is recommended|You might want|If you believe"
+    r"|Use --list-formats|Confirm you are on).*",
     re.DOTALL,
 )
 _LONGEST = 200

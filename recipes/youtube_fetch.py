@@ -81,7 +81,7 @@ def fetch(tracks: Iterable[Track], folder: Path, manners: Manners) -> list[Failu
         What is missing.
 
     Raises:
-        RuntimeError: yt-dlp is not installed.
+        ValueError: yt-dlp is not installed, or can not read the cookies.
         OSError: The folder can not be written to.
     """
     tracks = list(tracks)
@@ -126,7 +126,7 @@ class _Downloader:
         try:
             import yt_dlp
         except ImportError as error:
-            raise RuntimeError(
+            raise ValueError(
                 "fetching needs yt-dlp, which is not installed: pip install -e '.[youtube]'"
             ) from error
         self._folder, self._archive, self._known = folder, set(archive), set(archive)
@@ -135,6 +135,10 @@ class _Downloader:
         self._messages = _Messages()
         self._archive_id = yt_dlp.utils.make_archive_id
         self._ydl = yt_dlp.YoutubeDL(self._options(manners))
+        try:
+            self._ydl.cookiejar  # noqa: B018  (reads them, else the first track would)
+        except yt_dlp.cookies.CookieLoadError as error:
+            raise ValueError(f"{manners.cookies} holds no cookies in Netscape's format") from error
 
     def _options(self, manners: Manners) -> dict:
         def wait(n: int) -> float:
@@ -153,7 +157,8 @@ class _Downloader:
             "retries": manners.retries,
             "fragment_retries": manners.retries,
             "skip_unavailable_fragments": False,
-            "extractor_retries": min(manners.retries, 2),
+            # Not more: where there is no network, that is to be known soon.
+            "extractor_retries": min(manners.retries, 1),
             "retry_sleep_functions": {"http": wait, "fragment": wait, "extractor": wait},
             "socket_timeout": manners.timeout,
             "sleep_interval": manners.pause,
@@ -248,11 +253,13 @@ class _Messages:
 
     def refuse(self, info: dict, *, incomplete: bool) -> str | None:
         """Why not to fetch a video, or None."""
+        reason = None
         if info.get("playlist_index"):
-            self.why = "is a list of videos, not one: give each a line of its own"
+            reason = "is a list of videos, not one: give each a line of its own"
         elif info.get("is_live"):
-            self.why = "is a live broadcast: wait for its end"
-        return self.why or None
+            reason = "is a live broadcast: wait for its end"
+        self.why = self.why or reason or ""
+        return reason
 
 
 def _landed(info: dict | None) -> Path | None:

@@ -1,12 +1,12 @@
 """What is known of each fetched track: a small JSON file beside it."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from asteroid_karaoke import audio
 
+from .songs import write_json
 from .youtube_faults import NotFetched, kind
 from .youtube_lists import Track
 
@@ -64,9 +64,7 @@ def _read(folder: Path, key: str) -> dict:
 
 def write(folder: Path, key: str, content: dict) -> None:
     """Write down what a track is, or that there is a ``failure``."""
-    part = folder / f".{key}.json.part"
-    part.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-    os.replace(part, folder / f"{key}.json")
+    write_json(folder / f"{key}.json", content)
 
 
 def describe(info: dict, track: Track, path: Path, seconds: float, archive_id: str) -> Fetched:

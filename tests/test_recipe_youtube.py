@@ -6,6 +6,7 @@ What YouTube itself says can not be provoked here; its messages, as yt-dlp words
 
 import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -25,15 +26,15 @@ from asteroid_karaoke import audio, manifest
 from recipes import youtube, youtube_cut
 from recipes.songs import split_of
 from recipes.youtube_faults import classify
-from recipes.youtube_fetch import Manners
+from recipes.youtube_fetch import Manners, _Messages
 from recipes.youtube_lists import COLUMNS, locate, read_lists
 from recipes.youtube_records import describe
 
 pytest.importorskip("yt_dlp")
 ROOT = Path(__file__).parent.parent
 RATE = 44100
-#: No waiting, and a server that is silent for a second is down.
-QUICK = Manners(pause=0, retries=2, timeout=1.0)
+#: Without any waiting.
+QUICK = Manners(pause=0, retries=2)
 
 
 def tone(frequency: float, seconds: float, level: float = 0.3) -> np.ndarray:
@@ -129,6 +130,13 @@ class Site:
         request.wfile.flush()
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    """A proxy in the environment knows nothing of this machine's loopback."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+
+
 @pytest.fixture(scope="session")
 def sounds(tmp_path_factory) -> dict[str, bytes]:
     """Files of each format, made once."""
@@ -178,9 +186,9 @@ class Corpus:
         self.vocals = write_list(folder / "vocals.csv", "vocals", voices)
         self.music = write_list(folder / "music.csv", "accompaniment", music)
 
-    def fetch(self) -> dict[str, tuple[str, str]]:
+    def fetch(self, manners: Manners = QUICK) -> dict[str, tuple[str, str]]:
         """Kind and reason of each failure, by the list's line."""
-        _, failures = youtube.download_youtube(self.storage, self.vocals, self.music, QUICK)
+        _, failures = youtube.download_youtube(self.storage, self.vocals, self.music, manners)
         return {f.track.where: (f.kind.name, f.reason) for f in failures}
 
     def prepare(self, storage: Path | None = None, **options) -> dict[str, list[manifest.Song]]:
@@ -378,7 +386,6 @@ def test_each_failure_has_its_reason_and_stops_nothing(site, sounds, tmp_path):
         offer(site, sounds["voice.webm"], "/lengthless/{}.webm"): ("cut off", "promises 6.01 s"),
         offer(site, sounds["voice.m4a"], "/lengthless/{}.m4a"): ("cut off", "cut off at"),
         offer(site, sounds["voice.mp3"], "/lengthless/{}.mp3"): ("cut off", "264600 samples"),
-        offer(site, sounds["voice.mp3"], "/stuck/{}.mp3"): ("network", "timed out"),
         offer(site, sounds["voice.mp3"], "/down/{}.mp3"): ("network", "HTTP Error 503"),
         f"{site.address}/page/x": ("not a track", "Unsupported URL"),
         f"{site.address}/junk.mp3": ("not a track", "is not audio"),
@@ -401,6 +408,14 @@ def test_each_failure_has_its_reason_and_stops_nothing(site, sounds, tmp_path):
 
     songs = corpus.prepare(valid=0, test=0)
     assert [song.role for song in songs["train"]] == ["vocals", "music"]
+
+
+def test_a_server_that_falls_silent_is_not_waited_for(site, sounds, tmp_path):
+    voice = offer(site, sounds["voice.m4a"], "/stuck/{}.m4a")
+    corpus = Corpus(tmp_path, [voice], [offer(site, sounds["music.mp3"], "/{}.mp3")])
+    ((kind, reason),) = corpus.fetch(Manners(pause=0, retries=1, timeout=1.0)).values()
+    assert (kind, "timed out" in reason) == ("network", True)
+    assert site.served["/stuck/0.m4a"] == 3, "a look, a try and a retry"
 
 
 def test_what_is_missing_is_told_by_the_manifests_as_well(site, sounds, tmp_path, caplog):
@@ -507,7 +522,7 @@ def test_what_is_there_needs_neither_network_nor_yt_dlp(site, corpus, monkeypatc
     options = ["--vocals_csv", str(corpus.vocals), "--music_csv", str(corpus.music)]
     options += ["--storage_dir", str(corpus.storage)]
     monkeypatch.setitem(sys.modules, "yt_dlp", None)
-    assert youtube.main(["download", *options]) == 1
+    assert youtube.main(["download", *options]) == 2
     assert "pip install -e '.[youtube]'" in capsys.readouterr().err
     monkeypatch.undo()
     assert youtube.main(["download", *options, "--pause", "0"]) == 0
@@ -592,11 +607,25 @@ def test_messages_are_sorted(message, kind, reason):
     assert reason is None or sorted_as.reason == reason
 
 
+def test_lists_and_broadcasts_are_no_tracks():
+    for info in ({"playlist_index": 1}, {"is_live": True}):
+        messages = _Messages()
+        assert classify(messages.refuse(info, incomplete=False)).kind.name == "not a track"
+        assert messages.why
+    messages = _Messages()
+    messages.error("ERROR: one that yt-dlp got over")
+    assert messages.refuse({"title": "song"}, incomplete=False) is None
+
+
 def test_wrong_manners_are_refused(tmp_path):
     with pytest.raises(ValueError, match="pause is -1"):
         Manners(pause=-1)
     with pytest.raises(FileNotFoundError, match="no cookies at"):
         Manners(cookies=str(tmp_path / "cookies.txt"))
+    (tmp_path / "cookies.txt").write_text("no cookies\n")
+    corpus = Corpus(tmp_path, ["abcdefghijk"], ["bbbbbbbbbbb"])
+    with pytest.raises(ValueError, match=r"cookies\.txt holds no cookies in Netscape's format"):
+        corpus.fetch(Manners(cookies=str(tmp_path / "cookies.txt")))
 
 
 def test_a_page_of_youtube_says_title_and_licence(tmp_path):
@@ -712,6 +741,7 @@ def test_a_compilation_gives_a_minute_in_four(site, sounds, ramp, tmp_path):
     [
         (4, 3, "start_buffer 4 s and end_buffer 3 s leave 0.0 s of 6.0 s"),
         (1.5, 0, "start_buffer 1.5 s and end_buffer 0 s leave 4.5 s of 6.0 s, expected 5 s"),
+        (0, 6, "start_buffer 0 s and end_buffer 6 s leave 0.0 s of 6.0 s"),
         (1e9, 0, "start_buffer 1e+09 s and end_buffer 0 s leave 0.0 s"),
     ],
 )
@@ -766,7 +796,7 @@ def test_a_missing_song_changes_no_pair_but_its_own():
     for missing in voices + music:
         left = [song for song in voices + music if song is not missing]
         name = missing.id.partition("/")[2]
-        others = {pair for pair in pairs if name not in pair.partition("/")[2].split("+")}
+        others = {pair for pair in pairs if name not in pair.split("+")}
         assert others <= {entry.id for entry in youtube_cut.draw_pairs(left, seed=0)}
     assert pairs != {entry.id for entry in youtube_cut.draw_pairs(voices + music, seed=1)}
     many = youtube_cut.draw_pairs(songs_of("vocals", 30) + songs_of("music", 30), seed=0)

@@ -35,7 +35,8 @@ songs = manifest.read(sys.argv[2])
 model = KaraokeNet(size="tiny", sample_rate=8000, n_fft=512, hop_length=128)
 train_set = RandomMixtures(songs, segment=1.0, length=8, sample_rate=8000,
 mixing=Mixing(original=0.5)) train(conf, model, train_set, SongDataset(songs, 8000),
-EpochSampler(8))
+EpochSampler(8),
+    resume="resume" in sys.argv)
 """
 
 
@@ -151,7 +152,9 @@ def test_killed_and_gone_on_gives_the_same_curve(unbroken, tmp_path, songs):
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "it was over before it was killed"
-    subprocess.run(command(exp_dir, songs, 6), check=True, capture_output=True)
+    refused = subprocess.run(command(exp_dir, songs, 6), capture_output=True, text=True)
+    assert "holds an experiment already: resume it" in refused.stderr
+    subprocess.run([*command(exp_dir, songs, 6), "resume"], check=True, capture_output=True)
     columns = ["step", "val_loss", "val_usdr_vocals"]
     curves = [pd.read_csv(folder / "log.csv") for folder in (unbroken, exp_dir)]
     expected, found = (curve[columns].dropna().to_numpy() for curve in curves)

@@ -16,7 +16,8 @@ id=
 python_path=python
 storage_dir=data
 pretrain=false
-option_names="stage stop_stage tag id python_path storage_dir pretrain $own_options"
+resume=true
+option_names="stage stop_stage tag id python_path storage_dir pretrain resume $own_options"
 help_message=${help_message:-}"
 Options (all as --name value):
   --stage N          first stage to run (0 audio, 1 manifests, 2 pre-train, 3 train, 4 separate, score, publish)
@@ -26,6 +27,7 @@ Options (all as --name value):
   --python_path P    the Python to use
   --storage_dir DIR  where audio and manifests are
   --pretrain true    pre-train on voice and noise first
+  --resume false     do not go on with an experiment of this tag that was broken off: refuse
 All other options go to train.py and stand in local/conf.yml, such as --epochs 10."
 . ../../common/parse_options.sh
 
@@ -67,10 +69,12 @@ mkdir -p "$exp_dir"
 echo "$uuid" >>"$exp_dir/run_uuid.txt"
 echo "Experiment $exp_dir; if it breaks off, go on with: $0 --stage 2 --tag $tag"
 
+go_on=()
+[[ $resume == true ]] && go_on=(--resume)
 run_train() { # FOLDER OPTIONS…
   mkdir -p "$1"
-  "$python_path" -W ignore ../../common/train.py --exp_dir "$1" --data_dir "$storage_dir" "${@:2}" 2>&1 |
-    tee -a "$1/train.log"
+  "$python_path" -W ignore ../../common/train.py --exp_dir "$1" --data_dir "$storage_dir" \
+    "${go_on[@]}" "${@:2}" 2>&1 | tee -a "$1/train.log"
 }
 run_eval() {
   "$python_path" -W ignore ../../common/eval.py --exp_dir "$exp_dir" --data_dir "$storage_dir" --recipe "$recipe" 2>&1 |
@@ -86,6 +90,6 @@ if [[ $pretrain == true ]]; then
 fi
 run_stage 3 "$exp_dir/.stage3.completed" "$options" run_train "$exp_dir" "${init[@]}" "${train_options[@]}"
 run_stage 4 "$exp_dir/.stage4.completed" "$options" run_eval
-if [[ -f $exp_dir/eval.log && $stop_stage -ge 4 ]]; then
+if [[ $stop_stage -ge 4 ]]; then
   printf '\n%s\n' "$(<"$exp_dir/table.md")"
 fi

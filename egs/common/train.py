@@ -41,7 +41,9 @@ def main(conf: dict) -> None:
     model.train()
     folder = Path(paths["data_dir"])
     licenses = json.loads((folder / "licenses.json").read_text())
-    mixing = Mixing(**{field.name: data[field.name] for field in fields(Mixing)})
+    mixing = Mixing(
+        **{field.name: data[field.name] for field in fields(Mixing) if field.name in data}
+    )
     train_set = (VoiceAndNoise if pretraining else RandomMixtures)(
         manifest.read(folder / "train.jsonl"),
         segment=data["segment"],
@@ -52,7 +54,7 @@ def main(conf: dict) -> None:
         licenses=licenses,
     )
     val_set = SongDataset(manifest.read(folder / "valid.jsonl"), int(model.sample_rate))
-    train(conf, model, train_set, val_set, EpochSampler(len(train_set)))
+    train(conf, model, train_set, val_set, EpochSampler(len(train_set)), paths["resume"])
 
 
 if __name__ == "__main__":
@@ -65,6 +67,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--init", default="", help="weights to start from: a path or a shipped name"
     )
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--phase", choices=("train", "pretrain"), default="train")
     defaults = yaml.safe_load(Path("local/conf.yml").read_text())
     parser = prepare_parser_from_dict(defaults, parser=parser)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Any voice over any music: tracks that two lists name are fetched from YouTube, mixed at random to train on,
-# and in fixed mixes of held-out tracks to validate and score. For private research: see README.md.
+# Any voice over any music: the tracks that two lists name, mixed at random to train on, and in fixed
+# mixes of held-out tracks to validate and score. For private research: see README.md.
 #
 #   ./run.sh --vocals_csv vocals.csv --music_csv music.csv --tag mine
 #   ./run.sh --stage 3 --tag mine     # train again, or go on with exp/train_KaraokeNet_mine
 called_from=$PWD
 cd "$(dirname "$0")" || exit 1
 recipe=youtube/KaraokeNet
-help_message="Fetch the tracks of two lists, train KaraokeNet on mixes of them, score it and publish it.
+help_message="Fetch the tracks of two lists, train KaraokeNet on mixes of them, score and publish it.
 
 Lists and fetching (the lists' format: recipes/youtube_lists.py; empty ones: recipes/lists/):
   --vocals_csv FILE  list of voices without music

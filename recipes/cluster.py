@@ -1,0 +1,155 @@
+"""One function over many songs, several at a time: on this machine's cores, or on a Dask cluster.
+
+On this machine joblib does it. A cluster (extra ``cluster``) is started by hand, for instance::
+
+    dask scheduler --host ADDRESS --port 8786
+    dask worker tcp://ADDRESS:8786 --nthreads 1       # on each machine, once a core
+
+All machines must see the corpus, the storage folder and this project under the same path, and have
+the package installed. Dask gives a song whose worker died to another one; a song over which several
+workers die (four, unless Dask is configured otherwise) is given up, and the others go on.
+
+joblib's own Dask backend would be shorter. It is not used because it waits for ever for a song that
+Dask has given up (seen with joblib 1.6.0 and distributed 2026.8.0).
+"""
+
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+_ROOT = str(Path(__file__).resolve().parent.parent)
+#: How long a scheduler may take to answer, and its first worker to show up, in s.
+_PATIENCE = 20
+
+
+class Lost(NamedTuple):
+    """Stands for the outcome of an item that no worker survived."""
+
+    reason: str
+
+
+def run(
+    function: Callable[[Item], Outcome],
+    items: Iterable[Item],
+    jobs: int = 1,
+    scheduler: str | None = None,
+) -> Iterator[Outcome | Lost]:
+    """Call a function with each item, and give the outcomes one by one in the items' order.
+
+    Args:
+        function: Must be picklable, and name files by absolute paths where a cluster is used.
+        items: Its arguments.
+        jobs: How many are worked on at a time on this machine; -1 for one a core.
+        scheduler: Address of a Dask scheduler, whose workers do the work instead.
+
+    Raises:
+        OSError: No cluster answers, it has no workers, it is lost on the way, or a process on this
+            machine died, for example for lack of memory.
+        ValueError: Dask is not installed, or the address is none.
+    """
+    if scheduler:
+        yield from _on_cluster(function, list(items), scheduler)
+    else:
+        yield from _here(function, items, jobs)
+
+
+def _here(
+    function: Callable[[Item], Outcome], items: Iterable[Item], jobs: int
+) -> Iterator[Outcome]:
+    from concurrent.futures.process import BrokenProcessPool
+
+    from joblib import Parallel, delayed
+
+    try:
+        yield from Parallel(n_jobs=jobs, return_as="generator")(
+            delayed(function)(item) for item in items
+        )
+    except BrokenProcessPool as error:
+        raise ChildProcessError(
+            "a process that worked on a song died, perhaps for lack of memory: run the same again "
+            "with fewer --jobs; what is finished is kept"
+        ) from error
+
+
+def _on_cluster(
+    function: Callable[[Item], Outcome], items: Sequence[Item], scheduler: str
+) -> Iterator[Outcome | Lost]:
+    with _connect(scheduler) as client:
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+
+        tasks = [pickle.dumps((function, item)) for item in items]
+        futures = client.map(_portable(), tasks, pure=False)
+        for future in futures:
+            try:
+                yield pickle.loads(future.result())
+            except KilledWorker:
+                yield Lost(
+                    "all workers that were given it died, perhaps for lack of memory: look at "
+                    "their logs, or prepare it without --scheduler"
+                )
+            except ModuleNotFoundError as error:
+                raise OSError(
+                    f"a worker of {scheduler} can not import {error.name}: install the package "
+                    f"there, and let every machine see {_ROOT}"
+                ) from error
+            except FutureCancelledError as error:
+                raise ConnectionError(
+                    f"the Dask scheduler at {scheduler} was lost: start it again and run the same "
+                    "again; what is finished is kept"
+                ) from error
+
+
+def _portable() -> Callable[[bytes], bytes]:
+    """A function that does a pickled task wherever it is sent.
+
+    Dask sends a function by name where it has one that can be imported, and neither scheduler nor
+    workers know ``recipes``. One made inside another has none and is sent as code.
+    """
+    root = _ROOT
+
+    def work(task: bytes) -> bytes:
+        import pickle
+        import sys
+
+        if root not in sys.path:
+            sys.path.insert(0, root)
+        function, item = pickle.loads(task)
+        return pickle.dumps(function(item))
+
+    return work
+
+
+@contextmanager
+def _connect(scheduler: str) -> Iterator["Client"]:
+    """A client of the cluster at an address, once it has a worker."""
+    try:
+        from distributed import Client
+        from distributed import TimeoutError as TooLate
+    except ImportError as error:
+        raise ValueError(
+            "--scheduler needs Dask, which is not installed: pip install 'dask[distributed]'"
+        ) from error
+    try:
+        client = Client(scheduler, timeout=_PATIENCE, set_as_default=False)
+    except (OSError, TooLate) as error:
+        raise ConnectionError(
+            f"no Dask scheduler answers at {scheduler}: start one (dask scheduler) and give the "
+            "address that it prints"
+        ) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=_PATIENCE)
+        except TooLate as error:
+            raise ConnectionError(
+                f"the Dask scheduler at {scheduler} has no workers: start some (dask worker "
+                f"{scheduler})"
+            ) from error
+        yield client
