@@ -4,9 +4,8 @@ Importing this package registers its models, which is all that Asteroid's comman
 them. What Asteroid 0.7 gets wrong on the way is put right here, each for as long as the command
 runs:
 
-- It compares a file's channels with the model's, and refuses mono for a stereo model. Then it says
-  of a stereo file that it takes the first channel only, takes both, and can not write what comes
-  out.
+- It says of a stereo file that it takes the first channel only, takes both, and can not write what
+  comes out.
 - It does not make the output folder, and reports a "System error".
 - Its default window for overlap-add, "hanning", is gone from SciPy (asteroid-team/asteroid#678).
 
@@ -28,25 +27,10 @@ from .model import shipped
 from .terminal import PROGRAM
 
 
-class _AnyChannels:
-    """A model that leaves a file's channels alone: KaraokeNet spreads mono over its inputs."""
-
-    in_channels = None
-
-    def __init__(self, model: Any) -> None:
-        self._model = model
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-    def __call__(self, *args: Any) -> Any:
-        return self._model(*args)
-
-
 def _separate(model: Any, filename: str, resample: bool = False, **options: Any) -> None:
     # Asteroid keeps to the first channel where it resamples, even to the rate that the file has.
     resample = resample or info(filename).sample_rate == model.sample_rate
-    separate(_AnyChannels(model), filename, resample=resample, **options)
+    separate(model, filename, resample=resample, **options)
 
 
 def infer(arguments: Sequence[str]) -> None:

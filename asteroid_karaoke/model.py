@@ -25,14 +25,14 @@ class KaraokeNet(BaseModel):
     Args:
         masker: Name of the masker, see :mod:`asteroid_karaoke.maskers`.
         sample_rate: In Hz. None, here and below: what the masker asks for.
-        in_channels: Audio channels that the network sees. A mono input is given to it on all
-            channels.
+        channels: Audio channels that the network sees. A mono input is given to it on all of them,
+            so ``in_channels``, by which Asteroid's tools refuse what does not fit, is None.
         n_fft: Window of the transform in samples.
         hop_length: Step of the transform in samples.
         **masker_args: Handed to the masker, such as ``size="small"``.
 
     Shape:
-        - input: `(batch, channels, time)`; `channels` is `in_channels` or 1
+        - input: `(batch, channels, time)`; `channels` as above, or 1
         - output: `(batch, 2, channels, time)`, vocals first, then accompaniment
 
         As Asteroid's own tools expect, `(time,)` comes back as `(2, time)`, and `(batch, time)` as
@@ -51,7 +51,7 @@ class KaraokeNet(BaseModel):
         self,
         masker: str = "band_cnn",
         sample_rate: float | None = None,
-        in_channels: int | None = None,
+        channels: int | None = None,
         n_fft: int | None = None,
         hop_length: int | None = None,
         **masker_args: Any,
@@ -59,7 +59,7 @@ class KaraokeNet(BaseModel):
         masker_class: Any = maskers.get(masker)
         asked: dict[str, Any] = {
             "sample_rate": sample_rate,
-            "in_channels": in_channels,
+            "channels": channels,
             "n_fft": n_fft,
             "hop_length": hop_length,
         }
@@ -67,12 +67,12 @@ class KaraokeNet(BaseModel):
             name: masker_class.transform[name] if value is None else value
             for name, value in asked.items()
         }
-        channels = transform.pop("in_channels")
-        super().__init__(sample_rate=transform["sample_rate"], in_channels=channels)
+        super().__init__(sample_rate=transform["sample_rate"], in_channels=None)
+        self.channels: int = transform.pop("channels")
         self.masker_name = masker
         self.encoder = STFT(**transform)
         self.decoder = ISTFT(**transform)
-        self.masker = masker_class(channels, self.encoder.n_bins, **masker_args)
+        self.masker = masker_class(self.channels, self.encoder.n_bins, **masker_args)
 
     @property
     def hop_length(self) -> int:
@@ -91,9 +91,9 @@ class KaraokeNet(BaseModel):
             ValueError: `wav` has a shape or a number of channels that the model can not take.
         """
         mixture = self._as_batch(wav)
-        expanded = mixture.expand(-1, self.in_channels, -1)
+        expanded = mixture.expand(-1, self.channels, -1)
         vocals = self.forward_vocals(expanded)
-        if mixture.shape[1] == 1 != self.in_channels:
+        if mixture.shape[1] == 1 != self.channels:
             vocals = vocals.mean(1, keepdim=True)
         estimates = torch.stack([vocals, mixture - vocals], dim=1)
         if mixture.shape[1] == 1:
@@ -101,7 +101,7 @@ class KaraokeNet(BaseModel):
         return estimates.squeeze(0) if wav.ndim == 1 else estimates
 
     def forward_vocals(self, mixture: Tensor) -> Tensor:
-        """The voice in `mixture`, both `(batch, in_channels, time)`."""
+        """The voice in `mixture`, both `(batch, channels, time)`."""
         spectrum = self.encoder(mixture)
         mask = self.masker(spectrum)
         return self.decoder(mask * spectrum, length=mixture.shape[-1])
@@ -118,18 +118,18 @@ class KaraokeNet(BaseModel):
     def _as_batch(self, wav: Tensor) -> Tensor:
         if wav.ndim in (1, 2):
             return wav.reshape(-1, 1, wav.shape[-1])
-        if wav.ndim == 3 and wav.shape[1] in (1, self.in_channels):
+        if wav.ndim == 3 and wav.shape[1] in (1, self.channels):
             return wav
         raise ValueError(
             f"the input's shape is {tuple(wav.shape)}, expected (time,), (batch, time) or "
-            f"(batch, channels, time) with 1 or {self.in_channels} channels"
+            f"(batch, channels, time) with 1 or {self.channels} channels"
         )
 
     def get_model_args(self) -> dict:
         """All that it takes to build the model again, flat and plain."""
         return {
             "masker": self.masker_name,
-            "in_channels": self.in_channels,
+            "channels": self.channels,
             **self.encoder.get_config(),
             **self.masker.get_config(),
         }

@@ -38,7 +38,7 @@ FADE_SECONDS = 0.25
 class Separator(Protocol):
     """What separation asks of a model, a torch.nn.Module; KaraokeNet is one.
 
-    Called with a mixture ``(batch, in_channels, time)`` it gives ``(batch, 2, in_channels, time)``,
+    Called with a mixture ``(batch, channels, time)`` it gives ``(batch, 2, channels, time)``,
     vocals first.
     """
 
@@ -47,7 +47,7 @@ class Separator(Protocol):
         """In Hz."""
 
     @property
-    def in_channels(self) -> int:
+    def channels(self) -> int:
         """Channels of the mixture it wants."""
 
     @property
@@ -178,7 +178,7 @@ def _rising(frames: int) -> np.ndarray:
 
 def run(model: Separator, mixture: np.ndarray) -> np.ndarray:
     """The voice in a mixture ``(channels, time)`` of any number of channels, run at once."""
-    inputs = int(model.in_channels)
+    inputs = int(model.channels)
     pairs = len(mixture) // inputs * inputs
     voice = np.empty_like(mixture)
     with _evaluating(model):

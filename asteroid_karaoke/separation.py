@@ -62,7 +62,7 @@ def separate(
         model: A :class:`~asteroid_karaoke.model.KaraokeNet`, or another
             :class:`~asteroid_karaoke.overlap_add.Separator`.
         mixture: Samples as floats, full scale 1.0, ``(channels, time)`` or ``(time,)``. Any number
-            of channels: they are taken by ``in_channels`` at a time, in pairs for a stereo model;
+            of channels: taken by ``model.channels`` at a time, in pairs for a stereo model;
             one that is left over is given to all of the model's inputs, and the outputs are
             averaged.
         sample_rate: Of the mixture, in Hz. The model gets it resampled to its own rate.

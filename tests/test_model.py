@@ -112,7 +112,7 @@ def test_default_network_is_small():
 
 @pytest.mark.parametrize("n_fft", [1024, 2048])
 def test_other_transforms_and_channels_fit(n_fft):
-    net = KaraokeNet(size="tiny", n_fft=n_fft, hop_length=n_fft // 4, in_channels=1).eval()
+    net = KaraokeNet(size="tiny", n_fft=n_fft, hop_length=n_fft // 4, channels=1).eval()
     args = net.get_model_args()
     assert args["n_fft"] == n_fft
     with torch.no_grad():

@@ -251,6 +251,24 @@ def test_two_processes_give_the_same_manifests(corpus, tmp_path):
 
 
 def test_the_command_line_ends_in_words_and_not_in_a_traceback(corpus, tmp_path, capsys):
-    assert stems.main(["--corpus_dir", str(corpus), "--output_dir", str(tmp_path / "out")]) == 0
-    assert stems.main(["--corpus_dir", str(tmp_path / "nowhere")]) == 2
+    storage = ["--storage_dir", str(tmp_path / "out")]
+    assert stems.main(["download", *storage]) == 2
+    assert "give --corpus_dir DIR" in capsys.readouterr().err
+    assert stems.main(["download", *storage, "--corpus_dir", str(tmp_path / "nowhere")]) == 2
     assert "no folder at" in capsys.readouterr().err
+    assert stems.main(["prepare", *storage]) == 2
+    assert "run download" in capsys.readouterr().err
+    assert stems.main(["download", *storage, "--corpus_dir", str(corpus)]) == 0
+    assert stems.main(["prepare", *storage, "--valid", "0.2", "--jobs", "1"]) == 0
+    assert sum(len(manifest.read(path)) for path in (tmp_path / "out").glob("*.jsonl")) == 5
+
+
+def test_licences_stand_beside_the_manifests(corpus, tmp_path):
+    prepare(corpus, tmp_path / "out")
+    (unknown,) = json.loads((tmp_path / "out" / "licenses.json").read_text())
+    assert unknown["license"] == "unknown" and unknown["non_commercial"] is True
+    (corpus / "index.csv").write_text("file,artist,title,licence\nalbums/one,Anna,One,CC0-1.0\n")
+    prepare(corpus, tmp_path / "out")
+    known, unknown = json.loads((tmp_path / "out" / "licenses.json").read_text())
+    assert (known["author"], known["title"], known["non_commercial"]) == ("Anna", "One", False)
+    assert unknown == stems.LICENSE

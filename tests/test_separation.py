@@ -27,7 +27,7 @@ class Echo(torch.nn.Module):
 
     def __init__(self, reach=1000, hop=64, channels=2, rate=RATE, context="its own"):
         super().__init__()
-        self.sample_rate, self.in_channels, self.hop_length = rate, channels, hop
+        self.sample_rate, self.channels, self.hop_length = rate, channels, hop
         self.reach = reach
         self.context = reach if context == "its own" else context
         self.gain = torch.nn.Parameter(torch.ones(()))
@@ -53,7 +53,7 @@ class Echo(torch.nn.Module):
 class Gain(torch.nn.Module):
     """Half of what comes in is voice."""
 
-    sample_rate, in_channels, hop_length, context = RATE, 2, 1, 0
+    sample_rate, channels, hop_length, context = RATE, 2, 1, 0
 
     def forward(self, wav):
         return torch.stack([wav / 2, wav / 2], dim=1)

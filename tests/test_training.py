@@ -33,10 +33,10 @@ torch.manual_seed(0)
 conf = yaml.safe_load(open(sys.argv[1]))
 songs = manifest.read(sys.argv[2])
 model = KaraokeNet(size="tiny", sample_rate=8000, n_fft=512, hop_length=128)
-train_set = RandomMixtures(songs, segment=1.0, length=8, sample_rate=8000,
-mixing=Mixing(original=0.5)) train(conf, model, train_set, SongDataset(songs, 8000),
-EpochSampler(8),
-    resume="resume" in sys.argv)
+mixing = Mixing(original=0.5)
+train_set = RandomMixtures(songs, segment=1.0, length=8, sample_rate=8000, mixing=mixing)
+val_set = SongDataset(songs, 8000)
+train(conf, model, train_set, val_set, EpochSampler(8), resume="resume" in sys.argv)
 """
 
 

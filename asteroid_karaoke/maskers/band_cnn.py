@@ -54,7 +54,7 @@ class BandCNN(nn.Module):
     """
 
     #: What :class:`~asteroid_karaoke.KaraokeNet` puts before this masker unless told otherwise.
-    transform = {"sample_rate": 44100, "in_channels": 2, "n_fft": 4096, "hop_length": 1024}
+    transform = {"sample_rate": 44100, "channels": 2, "n_fft": 4096, "hop_length": 1024}
 
     def __init__(self, in_channels: int = 2, n_bins: int = 2049, size: str = "small"):
         super().__init__()

@@ -43,19 +43,20 @@ def main(exp_dir: Path, data_dir: Path, recipe: str) -> None:
     test_set = SongDataset(manifest.read(data_dir / "test.jsonl"), rate)
     records: dict[str, dict[str, list]] = {system: {} for system in SYSTEMS}
     for index, song in enumerate(tqdm(test_set.songs, desc="songs", unit="song", disable=None)):
+        name = song.id.replace("/", " - ")  # a folder of its corpus' is no folder of ours
         mixture, sources = (item.numpy() for item in test_set[index])
         for system, estimates in estimate(model, mixture, sources, rate).items():
             folder = exp_dir / "scores" / system
             # Scores of another model, or of a song that has changed, are done again.
             inputs = {"model": model_id if system == "model" else system, "song": asdict(song)}
             inputs = json.loads(json.dumps(inputs))
-            record = scores.load_song(folder, song.id, inputs) or scores.score_song(
-                sources, estimates, rate, song.id
+            record = scores.load_song(folder, name, inputs) or scores.score_song(
+                sources, estimates, rate, name
             )
             scores.save_song(record, folder, inputs)
             records[system].setdefault(song.corpus, []).append(record)
             if system == "model":
-                save_example(exp_dir / "examples" / song.id, mixture, sources, estimates, rate)
+                save_example(exp_dir / "examples" / name, mixture, sources, estimates, rate)
     publish(exp_dir, summarise(records, exp_dir), recipe)
 
 

@@ -53,9 +53,17 @@ run_stage() {
   printf '%s\n' "$options" >"$mark"
 }
 
+# What a recipe's own options said, files by their content: other data is other work.
+data_options=$recipe
+for name in $own_options; do
+  value=${!name}
+  [[ -f $value ]] && value=$(cksum <"$value")
+  data_options+=" --$name $value"
+done
+
 mkdir -p "$storage_dir"
-run_stage 0 "$storage_dir/.stage0.completed" "$recipe" get_audio
-run_stage 1 "$storage_dir/.stage1.completed" "$recipe" make_manifests
+run_stage 0 "$storage_dir/.stage0.completed" "$data_options" get_audio
+run_stage 1 "$storage_dir/.stage1.completed" "$data_options" make_manifests
 [[ $stop_stage -ge 2 ]] || exit 0
 
 uuid=$("$python_path" -c 'import uuid; print(str(uuid.uuid4())[:8])')
