@@ -310,7 +310,7 @@ def test_unpacking_goes_on_where_it_broke_off(tmp_path):
 )
 def test_no_member_leads_out_of_the_folder(tmp_path, name):
     archive = pack(tmp_path / "a.zip", ("good", b"1"), (name, b"2"))
-    with pytest.raises(ValueError, match="leads out of the folder|control characters"):
+    with pytest.raises(ValueError, match=r"leads out of the folder|control characters"):
         archives.unpack(archive, tmp_path / "out" / "corpus", 100_000)
     assert [path.name for path in tmp_path.rglob("*")] == ["a.zip"]
 
@@ -369,7 +369,9 @@ def test_what_is_no_whole_archive_is_told(tmp_path, spoil):
 
 
 def test_a_damaged_member_leaves_nothing_half(tmp_path):
-    archive = pack(tmp_path / "a.zip", ("one", b"1" * 99), ("two", np.random.bytes(5000)))
+    archive = pack(
+        tmp_path / "a.zip", ("one", b"1" * 99), ("two", np.random.default_rng(0).bytes(5000))
+    )
     content = bytearray(archive.read_bytes())
     content[-2000] ^= 255
     archive.write_bytes(content)

@@ -1,4 +1,4 @@
-"""What recipes.check finds, and what it does not: each fault is planted, and so is its harmless twin."""
+"""What recipes.check finds and what it does not: planted faults and their harmless twins."""
 
 import json
 from dataclasses import asdict, replace
