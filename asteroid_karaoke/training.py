@@ -201,7 +201,8 @@ def join_logs(exp_dir: Path) -> Path:
     runs: list[pd.DataFrame] = []
     logs = (exp_dir / "logs").glob("version_*/metrics.csv")
     for path in sorted(logs, key=lambda p: int(p.parent.name.removeprefix("version_"))):
-        run = pd.read_csv(path)
+        # Asteroid logs val_loss once more, under this name, for TensorBoard's table.
+        run = pd.read_csv(path).drop(columns="hp_metric", errors="ignore").dropna(thresh=2)
         runs = [earlier[earlier["step"] < run["step"].min()] for earlier in runs] + [run]
     path = exp_dir / "log.csv"
     _write(path, pd.concat(runs).to_csv(index=False).encode())
