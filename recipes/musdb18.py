@@ -20,7 +20,7 @@ music separation (2017), https://doi.org/10.5281/zenodo.1117372.
 
 The splits are the official ones; the songs to validate on are listed in the package musdb, which
 museval brings along, and read from there. Seeking in AAC costs: ``--decode`` stores all songs once
-more as two wavs each, 25 GB.
+more as two wavs each, 13 GB.
 
 Run as::
 

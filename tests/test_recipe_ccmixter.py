@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import stat
 import struct
 import zipfile
@@ -216,6 +217,23 @@ def test_a_bad_song_is_listed_and_the_rest_goes_on(corpus, tmp_path, caplog, spo
     (told,) = [r.getMessage() for r in caplog.records if "left out" in r.getMessage()]
     assert f"{NAMES[0]}: " in told
     assert reason in told
+
+
+def test_names_that_can_not_be_kept_apart_are_told(corpus, tmp_path):
+    save_song(corpus / "more" / NAMES[0], 0)
+    try:
+        save_song(corpus / "more" / "x", 1).rename(corpus / "more" / os.fsdecode(b"caf\xe9"))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    entries, faults = ccmixter.find_songs(corpus)
+    assert {entry.id for entry in entries} == set(NAMES)
+    assert sorted(fault.reason.split(":")[0] for fault in faults) == [
+        f"is there twice, again in {corpus / 'more' / NAMES[0]}",
+        "its name is no valid UTF-8",
+    ]
+
+
+# The command line
 
 
 def test_without_a_corpus_it_says_where_to_get_it(tmp_path, capsys):

@@ -10,7 +10,7 @@ help_message="Train KaraokeNet on MUSDB18 or MUSDB18-HQ, score it and publish it
 
 Corpus (stage 0 says where to get it):
   --musdb18_dir DIR    its folder, which holds train and test
-  --decode true        store it once more as wav (25 GB), from which training reads faster
+  --decode true        store it once more as wav (13 GB), from which training reads faster
   --jobs N             songs to prepare at a time
   --scheduler ADDRESS  a Dask scheduler whose workers do it instead (recipes/cluster.py)"
 own_options="musdb18_dir decode jobs scheduler"
