@@ -131,4 +131,5 @@ def _mend_numpy() -> None:
     """
     if not hasattr(np.linalg, "linalg"):
         error = np.linalg.LinAlgError
+        # The type checker is right that numpy has no such name: that is what is mended.
         np.linalg.linalg = types.SimpleNamespace(LinAlgError=error)  # type: ignore[attr-defined]

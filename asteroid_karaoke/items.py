@@ -1,5 +1,6 @@
 """Asteroid's contract: what an item of our datasets is, and what a dataset says of itself."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ Item = tuple[Tensor, Tensor]
 _Seconds = TypeVar("_Seconds", float, float | None)
 
 
-class ItemDataset(Dataset[Item]):
+class ItemDataset(Dataset[Item], ABC):
     """A dataset of mixtures and their sources.
 
     Shape:
@@ -28,8 +29,8 @@ class ItemDataset(Dataset[Item]):
     #: Licence dicts in Asteroid's form.
     licenses: list[dict]
 
-    def __len__(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[Item]:
         return (self[index] for index in range(len(self)))

@@ -3,7 +3,7 @@
 L1 in time is simple and strong but cares for what is loud. Spectra whose magnitudes are compressed
 by a square root, phases kept, give the quiet bins, where consonants and reverberation live, a say
 (https://arxiv.org/abs/2009.12286 compares such losses for speech). Both are finite for a silent
-target, where SDR is not: one in ten examples has no voice.
+target, where SDR is not: some examples have no voice.
 """
 
 from typing import Any

@@ -19,11 +19,13 @@ from asteroid.engine import System, make_optimizer
 from pytorch_lightning.callbacks import ModelCheckpoint, WeightAveraging
 from pytorch_lightning.loggers import CSVLogger
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Sampler
 
 from . import plots
+from .items import ItemDataset
 from .losses import KaraokeLoss
 from .model import KaraokeNet
+from .scores import usdr
 from .separation import separate
 
 logger = logging.getLogger(__name__)
@@ -31,9 +33,10 @@ logger = logging.getLogger(__name__)
 #: Validation loss is computed over pieces of this length, in s: whole songs would take memory as
 #: they are long.
 VALIDATION_PIECE = 10.0
-#: Quiet enough that a silent estimate of a silent stem scores 0 dB, not NaN (energy of 1 s at -100
-#: dB).
-SILENT_ENERGY = 1e-6
+#: The checkpoint that a training goes on from.
+LAST = Path("last.ckpt")
+#: Options that a resumed experiment may change: they do not change what is learnt.
+FREE_OPTIONS = {"num_workers", "threads"}
 
 
 class KaraokeSystem(System):
@@ -55,8 +58,8 @@ class KaraokeSystem(System):
             for e, t in zip(estimated.split(size, -1), sources.split(size, -1), strict=True)
         ]
         values = {"val_loss": torch.stack(losses).mean()}
-        for name, estimate, source in zip(self.model.sources, estimated, sources, strict=True):
-            values[f"val_usdr_{name}"] = usdr(estimate, source)
+        for name, source, estimate in zip(self.model.sources, sources, estimates, strict=True):
+            values[f"val_usdr_{name}"] = torch.tensor(usdr(source.cpu().numpy(), estimate))
         self.log_dict(values, on_epoch=True, prog_bar=True, batch_size=1, sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
@@ -68,12 +71,6 @@ class KaraokeSystem(System):
             if name.startswith(("loss", "val_"))
         }
         logger.info("epoch %d, step %d: %s", self.current_epoch, self.global_step, metrics)
-
-
-def usdr(estimate: Tensor, source: Tensor) -> Tensor:
-    """10 log10 of the source's energy over the error's, in dB."""
-    signal, error = source.square().sum(), (source - estimate).square().sum()
-    return 10 * torch.log10((signal + SILENT_ENERGY) / (error + SILENT_ENERGY))
 
 
 def moving_average(decay: float):
@@ -107,8 +104,8 @@ def precision(wanted: str) -> Any:
 def train(
     conf: Mapping[str, Mapping[str, Any]],
     model: KaraokeNet,
-    train_set: Dataset,
-    val_set: Dataset,
+    train_set: ItemDataset,
+    val_set: ItemDataset,
     sampler: Sampler | None = None,
     resume: bool = False,
 ) -> Path:
@@ -129,13 +126,16 @@ def train(
 
     Raises:
         FileExistsError: The experiment has checkpoints and is not to be resumed.
+        ValueError: It was begun with another conf.
     """
     exp_dir = Path(conf["main_args"]["exp_dir"])
-    last = exp_dir / "checkpoints" / "last.ckpt"
-    if last.is_file() and not resume:
-        raise FileExistsError(
-            f"{exp_dir} holds an experiment already: resume it, or name another folder"
-        )
+    checkpoint = exp_dir / "checkpoints" / LAST
+    if checkpoint.is_file():
+        if not resume:
+            raise FileExistsError(
+                f"{exp_dir} holds an experiment already: resume it, or name another folder"
+            )
+        _check_same(conf, exp_dir)
     exp_dir.mkdir(parents=True, exist_ok=True)
     plain_conf = {group: dict(values) for group, values in conf.items()}
     (exp_dir / "conf.yml").write_text(yaml.safe_dump(plain_conf))
@@ -172,12 +172,19 @@ def train(
         monitor="val_loss",
         mode="min",
         save_top_k=3,
-        save_last=True,
+    )
+    # The best are known after a validation; what a kill may cost is one epoch, validated or not.
+    last = ModelCheckpoint(
+        exp_dir / "checkpoints",
+        filename=LAST.stem,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
     )
     trainer = pl.Trainer(
         max_epochs=options["epochs"],
-        callbacks=[best, WeightAveraging(avg_fn=moving_average(options["ema"]))],
-        logger=CSVLogger(exp_dir, name="logs"),
+        callbacks=[best, last, WeightAveraging(avg_fn=moving_average(options["ema"]))],
+        # Flushed each time: what a kill would lose stands before the checkpoint it goes on from.
+        logger=CSVLogger(exp_dir, name="logs", flush_logs_every_n_steps=1),
         precision=precision(options["precision"]),
         accumulate_grad_batches=options["accumulate"],
         gradient_clip_val=options["gradient_clip"],
@@ -187,9 +194,28 @@ def train(
         enable_model_summary=False,
         enable_progress_bar=os.isatty(2),
     )
-    trainer.fit(system, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+    trainer.fit(
+        system, ckpt_path=str(checkpoint) if checkpoint.is_file() else None, weights_only=True
+    )
     plots.plot_curves(join_logs(exp_dir), exp_dir / "curves.png")
     return save_best(model, best, train_set, exp_dir)
+
+
+def _check_same(conf: Mapping[str, Mapping[str, Any]], exp_dir: Path) -> None:
+    """Refuse to go on with other settings: schedule and optimiser would be half of each."""
+    begun = yaml.safe_load((exp_dir / "conf.yml").read_text())
+    changes = [
+        f"{name} was {begun.get(group, {}).get(name)}, is {value} now"
+        for group, values in conf.items()
+        for name, value in values.items()
+        if group != "main_args" and name not in FREE_OPTIONS
+        if begun.get(group, {}).get(name) != value
+    ]
+    if changes:
+        raise ValueError(
+            f"{exp_dir} was begun with other settings: {'; '.join(changes)}. "
+            "Go on with the old ones, or begin another experiment"
+        )
 
 
 def join_logs(exp_dir: Path) -> Path:
@@ -209,7 +235,9 @@ def join_logs(exp_dir: Path) -> Path:
     return path
 
 
-def save_best(model: KaraokeNet, best: ModelCheckpoint, train_set: Dataset, exp_dir: Path) -> Path:
+def save_best(
+    model: KaraokeNet, best: ModelCheckpoint, train_set: ItemDataset, exp_dir: Path
+) -> Path:
     """Write ``best_k_models.json`` and ``best_model.pth``, the model of least ``val_loss``."""
     scores = {path: float(score) for path, score in best.best_k_models.items()}
     _write(exp_dir / "best_k_models.json", json.dumps(scores, indent=1).encode())
@@ -219,7 +247,7 @@ def save_best(model: KaraokeNet, best: ModelCheckpoint, train_set: Dataset, exp_
         {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
     )
     conf = model.cpu().eval().serialize()
-    conf.update(train_set.get_infos())  # type: ignore[attr-defined]
+    conf.update(train_set.get_infos())
     path = exp_dir / "best_model.pth"
     torch.save(conf, path.with_suffix(".part"))
     os.replace(path.with_suffix(".part"), path)

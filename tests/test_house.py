@@ -50,7 +50,7 @@ MAY_IMPORT = {
     "model": {"stft", "maskers"},
     "separation": {"audio", "overlap_add"},
     "infer": {"audio", "model", "terminal"},
-    "training": {"losses", "model", "separation", "plots"},
+    "training": {"items", "losses", "model", "plots", "scores", "separation"},
 }
 #: These may import all others, and none of the others imports them.
 TOP = {"__init__", "cli"}

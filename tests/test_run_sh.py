@@ -128,3 +128,22 @@ def test_what_is_done_is_not_repeated(experiment):
     for number in range(5):
         assert f"Stage {number} is done" in again.stdout
     assert "ideal ratio mask" in again.stdout
+
+
+def test_an_experiment_goes_on_with_what_it_was_begun_with(experiment):
+    _, _, recipe, _ = experiment
+    alike = run(recipe, "--stage", "3", "--stop_stage", "3", "--tag", "t")
+    assert "Stage 3 is done" in alike.stdout, alike.stderr
+    other = run(recipe, "--stage", "3", "--stop_stage", "3", "--tag", "t", "--epochs", "2")
+    assert other.returncode == 1
+    assert "begun with other settings: epochs was 1, is 2 now" in other.stdout
+    assert "Traceback" not in other.stdout + other.stderr
+
+
+def test_an_experiment_does_not_go_on_with_other_data(experiment, tmp_path):
+    _, _, recipe, _ = experiment
+    for name in ("train", "valid", "test"):
+        (tmp_path / f"{name}.jsonl").write_text("{}")
+    other = run(recipe, "--storage_dir", str(tmp_path), "--stage", "3", "--tag", "t")
+    assert other.returncode == 1
+    assert "begun with other data" in other.stderr

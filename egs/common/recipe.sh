@@ -57,7 +57,9 @@ run_stage() {
 data_options=$recipe
 for name in $own_options; do
   value=${!name}
-  [[ -f $value ]] && value=$(cksum <"$value")
+  for file in "$value" "${called_from:-.}/$value"; do
+    [[ -f $file ]] && value=$(cksum <"$file")
+  done
   data_options+=" --$name $value"
 done
 
@@ -89,7 +91,17 @@ run_eval() {
     tee "$exp_dir/eval.log"
 }
 
+data=$(cat "$storage_dir"/{train,valid}.jsonl | cksum)
+if [[ -f $exp_dir/.data && $(<"$exp_dir/.data") != "$data" ]]; then
+  echo "$0: experiment $tag was begun with other data than $storage_dir now holds: give another --tag" >&2
+  exit 1
+fi
+echo "$data" >"$exp_dir/.data"
+# Without options an experiment goes on with those it was begun with.
 options=${train_options[*]:-}
+[[ -f $exp_dir/.options ]] || echo "$options" >"$exp_dir/.options"
+options=${options:-$(<"$exp_dir/.options")}
+
 init=()
 if [[ $pretrain == true ]]; then
   run_stage 2 "$exp_dir/.stage2.completed" "$options" \

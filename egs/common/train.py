@@ -6,6 +6,7 @@ cd egs/demo/KaraokeNet && python ../../common/train.py --exp_dir exp/mine --data
 import argparse
 import json
 import logging
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -41,9 +42,7 @@ def main(conf: dict) -> None:
     model.train()
     folder = Path(paths["data_dir"])
     licenses = json.loads((folder / "licenses.json").read_text())
-    mixing = Mixing(
-        **{field.name: data[field.name] for field in fields(Mixing) if field.name in data}
-    )
+    mixing = Mixing(**{field.name: data[field.name] for field in fields(Mixing)})
     train_set = (VoiceAndNoise if pretraining else RandomMixtures)(
         manifest.read(folder / "train.jsonl"),
         segment=data["segment"],
@@ -69,6 +68,13 @@ if __name__ == "__main__":
     )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--phase", choices=("train", "pretrain"), default="train")
-    defaults = yaml.safe_load(Path("local/conf.yml").read_text())
+    # An experiment that goes on does so with what it was begun with, unless told otherwise.
+    known, _ = parser.parse_known_args()
+    begun = Path(known.exp_dir) / "conf.yml"
+    defaults = yaml.safe_load((begun if begun.is_file() else Path("local/conf.yml")).read_text())
+    defaults.pop("main_args", None)
     parser = prepare_parser_from_dict(defaults, parser=parser)
-    main(parse_args_as_dict(parser))
+    try:
+        main(parse_args_as_dict(parser))
+    except (OSError, ValueError) as error:
+        sys.exit(f"train.py: {error}")
