@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 VALIDATION_PIECE = 10.0
 #: The checkpoint that a training goes on from.
 LAST = Path("last.ckpt")
+#: Steps in which a constant learning rate is reached.
+WARM_UP_STEPS = 50
 #: Options that a resumed experiment may change: they do not change what is learnt.
 FREE_OPTIONS = {"num_workers", "threads"}
 
@@ -71,6 +73,31 @@ class KaraokeSystem(System):
             if name.startswith(("loss", "val_"))
         }
         logger.info("epoch %d, step %d: %s", self.current_epoch, self.global_step, metrics)
+
+
+def learning_rates(
+    name: str, optimizer: torch.optim.Optimizer, steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """How the learning rate goes over the training's steps.
+
+    Args:
+        name: ``one_cycle``: warm-up, then a cosine down to nothing; the last stretch at a small
+            rate is worth about as much as EMA. ``constant``: warm-up, then the rate as it is, for
+            trainings whose end is open; an average of their weights (EMA) stands for the cosine.
+        optimizer: With the highest rate.
+        steps: Of the whole training.
+
+    Raises:
+        ValueError: There is no such schedule.
+    """
+    if name == "one_cycle":
+        highest = [group["lr"] for group in optimizer.param_groups]
+        return torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, highest, total_steps=steps, pct_start=0.1, cycle_momentum=False
+        )
+    if name == "constant":
+        return torch.optim.lr_scheduler.LinearLR(optimizer, 0.04, total_iters=WARM_UP_STEPS)
+    raise ValueError(f"schedule is {name!r}, expected one_cycle or constant")
 
 
 def moving_average(decay: float):
@@ -113,8 +140,8 @@ def train(
 
     Args:
         conf: Two levels, as Asteroid's parser gives it: ``training`` (epochs, batch_size,
-            num_workers, accumulate, gradient_clip, precision, ema, val_every, seed), ``optim``
-            (optimizer, lr, weight_decay), and ``main_args`` with ``exp_dir``.
+            num_workers, accumulate, gradient_clip, precision, ema, schedule, val_every, seed),
+            ``optim`` (optimizer, lr, weight_decay), and ``main_args`` with ``exp_dir``.
         model: The model.
         train_set: Gives `(mixture, sources)`.
         val_set: Gives whole songs, `(mixture, sources)`.
@@ -153,11 +180,7 @@ def train(
     ]
     optimizer = make_optimizer(model.parameters(), **optim)
     steps = options["epochs"] * len(loaders[0]) // options["accumulate"]
-    # Warm-up, then a cosine down to nothing: the last stretch at a small rate is worth about as
-    # much as EMA.
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, optim["lr"], total_steps=max(steps, 2), pct_start=0.1, cycle_momentum=False
-    )
+    schedule = learning_rates(options["schedule"], optimizer, max(steps, 2))
     system = KaraokeSystem(
         model,
         optimizer,
