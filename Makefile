@@ -27,7 +27,7 @@ demo: $(INSTALLED) ## train and score a small model, then take the voice out of 
 	$(DEMO)/run.sh --tag demo --python_path $(BIN)/python
 	@echo "Now a song: the excerpt of MUSDB18 that came with the installation"
 	@song=$$($(BIN)/python -W ignore -c "from recipes import demo; print(demo.excerpt_path())") && \
-	$(BIN)/asteroid-karaoke separate "$$song" -o $(DEMO)/exp/karaoke \
+	$(BIN)/asteroid-karaoke separate "$$song" -o $(DEMO)/exp/karaoke --overwrite \
 		--model $(DEMO)/exp/train_KaraokeNet_demo/publish_dir/model.pth
 
 .PHONY: test

@@ -28,6 +28,12 @@ INSTALL_REQUIRES = [
     "soundfile>=0.13",
     # 19 dropped open()'s metadata_errors, without which a tag that is no UTF-8 spoils a song.
     "av<19",
+    # Tags and cover art, from the song to its results.
+    "mutagen",
+    # Where the user's cache folder is: exported networks are kept there.
+    "platformdirs",
+    # Weights that anybody's program can read, and that can not run anything.
+    "safetensors",
     "joblib",
     "julius",
     "matplotlib",
@@ -46,17 +52,35 @@ EXTRAS_REQUIRE = {
         "dask[distributed]",
         "hypothesis",
         "mypy",
+        "onnx",
+        "onnxruntime",
+        "openvino>=2026.4",
+        "openunmix",
         "pandas-stubs",
         "pytest",
         "pytest-xdist",
+        "python-stretch>=0.3,<0.4",
         "ruff",
+        "tensorboard",
         "types-PyYAML",
         "yt-dlp>=2025.11.12",
     ],
+    # A network to compare ours with, in eval/bench.
+    "bench": ["openunmix"],
     "web": ["gradio"],
     # Since 2025.11.12 YouTube needs a JavaScript runtime (deno) and yt-dlp's scripts (default).
     "youtube": ["yt-dlp[default,deno]>=2025.11.12"],
     "cluster": ["dask[distributed]"],
+    # Faster separation. torch needs the library onnx to write ONNX, from which the IR is made.
+    # 2026.4 is the release that was seen to keep float32 what export.py marks as precise.
+    "openvino": ["openvino>=2026.4", "onnx"],
+    "onnx": ["onnxruntime", "onnx"],
+    # Signalsmith Stretch: --key and --tempo. 0.3 is the release whose timing stretch.py knows.
+    "stretch": ["python-stretch>=0.3,<0.4"],
+    # Curves and pictures of a training, beside the files that it leaves anyway.
+    "tensorboard": ["tensorboard"],
+    # `live` with a sound device: PortAudio, which its wheels bring along for macOS and Windows.
+    "live": ["sounddevice"],
 }
 EXTRAS_REQUIRE["all"] = sorted({name for extra in EXTRAS_REQUIRE.values() for name in extra})
 

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import soxr
 
+from .resampling import Resampler as Resampler
+from .resampling import resample as resample
 from .sndfile import GET_ANEW, SoundFileBackend
 from .writer import AudioWriter as AudioWriter
 
@@ -65,15 +66,24 @@ class AudioReader:
         frames: The header's word on the length, in samples: exact with libsndfile, an estimate for
             other containers, where only decoding tells (:meth:`count`).
         subtype: As in :class:`AudioInfo`.
+        container: libsndfile's word for the format (``WAV``, ``FLAC``, ``OGG`` ...), or FFmpeg's
+            (``mov,mp4,m4a,3gp,3g2,mj2``, ``matroska,webm``, ``asf`` ...).
+        bits: Of a sample, as far as FFmpeg tells: 16, or more; 0 where libsndfile reads.
+        name: The path, without ``#stream=N``.
     """
 
     def __init__(self, source: Source) -> None:
-        path, stream = split_source(source)
+        path, stream = self._path, self._stream = split_source(source)
         _check_file(path)
         self._name = os.fspath(source)
         self._position = 0
+        self._backend: SoundFileBackend | ContainerBackend
         with self._naming():
             self._backend = _open(path, stream)
+        # Whether `frames` is sure, and a file that has fewer is cut off.
+        self._exact = self._backend.exact
+        self.container, self.bits = self._backend.container, self._backend.bits
+        self.name = os.fspath(path)
         self.sample_rate, self.channels = self._backend.sample_rate, self._backend.channels
         self.frames, self.subtype = self._backend.frames, self._backend.subtype
 
@@ -94,30 +104,51 @@ class AudioReader:
             ValueError: The file breaks off, is damaged, or holds NaN or Inf.
         """
         with self._naming():
-            block = self._backend.read(frames)
+            block = self._read(frames)
             start, self._position = self._position, self._position + block.shape[1]
             finite = np.isfinite(block).all(axis=0)
             if not finite.all():
                 seconds = (start + int(np.argmin(finite))) / self.sample_rate
                 raise ValueError(f"holds NaN or Inf at {seconds:.3f} s: export it anew")
-            if self._backend.exact and self._position < min(start + frames, self.frames):
+            if self._exact and self._position < min(start + frames, self.frames):
                 raise ValueError(
                     f"is cut off: its header promises {self.frames} samples, {self._position} are "
                     f"there; {GET_ANEW}"
                 )
         return block
 
+    def _read(self, frames: int) -> np.ndarray:
+        try:
+            return self._backend.read(frames)
+        except ValueError:
+            if self._backend.container != "OGG":
+                raise
+        # libsndfile calls an Ogg file malformed whose time stamps jump; FFmpeg plays it.
+        from .containers import ContainerBackend
+
+        other = ContainerBackend(self._path, self._stream)
+        self._backend.close()
+        self._backend = other
+        other.seek(self._position)
+        return other.read(frames)
+
+    def bit_rate(self) -> int:
+        """How many bits a second the encoded sound takes, 0 where nobody knows."""
+        from .containers import bit_rate
+
+        return bit_rate(self._path, self._stream)
+
     def seek(self, frame: int) -> None:
         """Go on reading at sample ``frame``, exactly; beyond the end, reading gives nothing."""
         if frame < 0:
             raise ValueError(f"can not seek to sample {frame}: expected 0 or more")
         with self._naming():
-            self._backend.seek(min(frame, self.frames) if self._backend.exact else frame)
+            self._backend.seek(min(frame, self.frames) if self._exact else frame)
         self._position = frame
 
     def count(self) -> int:
         """The exact number of samples; where the header is no proof, decodes to the end."""
-        if self._backend.exact:
+        if self._exact:
             return self.frames
         self.seek(0)
         while self.read(_BLOCK).size:
@@ -253,32 +284,3 @@ def write(path: Source, audio: np.ndarray, sample_rate: int, subtype: str | None
     """
     with AudioWriter(path, sample_rate, len(audio), subtype, frames=audio.shape[1]) as writer:
         writer.write(audio)
-
-
-def resample(audio: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
-    """Resample ``(channels, time)`` with soxr's HQ setting: linear phase, no delay."""
-    return Resampler(from_rate, to_rate, len(audio))(audio, last=True)
-
-
-class Resampler:
-    """Resample a sound that comes block by block, in constant memory; equals :func:`resample`.
-
-    Args:
-        from_rate: In Hz.
-        to_rate: In Hz. Where both are equal, blocks go through untouched.
-        channels: Number of channels of each block.
-    """
-
-    def __init__(self, from_rate: int, to_rate: int, channels: int) -> None:
-        self._stream = None
-        if from_rate != to_rate:
-            self._stream = soxr.ResampleStream(
-                from_rate, to_rate, channels, dtype="float32", quality="HQ"
-            )
-
-    def __call__(self, block: np.ndarray, last: bool = False) -> np.ndarray:
-        """What can be given out after ``block`` ``(channels, n)``; after the last, all there is."""
-        if self._stream is None:
-            return block
-        chunk = np.ascontiguousarray(block.T, dtype=np.float32)
-        return np.ascontiguousarray(self._stream.resample_chunk(chunk, last=last).T)

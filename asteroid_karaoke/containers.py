@@ -13,6 +13,7 @@ start.
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -30,6 +31,8 @@ _DEMUXERS = (
 _PREROLL_SECONDS = 0.5
 #: A container's duration and its sound may differ by this much, in s, before we call it cut off.
 _TOLERANCE_SECONDS = 0.1
+#: Packets that a bit rate is told from; some minutes.
+_COUNTED = 10_000
 #: Matroska has one duration for all of its streams; writers put each stream's own into a tag.
 _DURATION = re.compile(r"(\d+):(\d+):(\d+\.\d+)$")
 
@@ -62,14 +65,7 @@ class ContainerBackend:
             raise
 
     def _open(self) -> None:
-        options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"}
-        try:
-            # "file:" keeps a colon in a name from being taken for a protocol.
-            self._container = av.open(
-                f"file:{self._path}", options=options, metadata_errors="ignore"
-            )
-        except (av.FFmpegError, UnicodeError) as error:
-            raise ValueError("is not audio in a format that can be read") from error
+        self._container = _open_container(self._path)
         streams = self._container.streams.audio
         if self._number >= len(streams):
             count = len(streams)
@@ -89,6 +85,10 @@ class ContainerBackend:
         """Take the facts from the first frame: HE-AAC's header may name half the true rate."""
         self.sample_rate, self.channels = rate, len(block)
         self.subtype = self._stream.codec_context.name
+        self.container = self._container.format.name
+        # Of 24 bits, FFmpeg makes 32.
+        stored = self._stream.codec_context.format
+        self.bits = 16 if stored is None or stored.bytes <= 2 else 24
         self._pending, self._first_pts = block, pts or 0
         self._promised = self._promised_seconds()
         known = self._promised or (self._container.duration or 0) / av.time_base
@@ -109,17 +109,29 @@ class ContainerBackend:
 
     def _decode(self) -> Iterator[tuple[int | None, np.ndarray, int]]:
         """Of one decoded frame after another: time stamp, samples ``(channels, n)``, rate in Hz."""
-        convert = av.AudioResampler(format="fltp")
+        # Not planar: PyAV (18.1) crashes on more than seven planes.
+        convert = av.AudioResampler(format="flt")
         seconds = 0.0
         try:
             for frame in self._container.decode(self._stream):
                 pts, rate, seconds = frame.pts, frame.sample_rate, frame.time or seconds
                 for converted in convert.resample(frame):
-                    yield pts, converted.to_ndarray(), rate
+                    block = converted.to_ndarray().reshape(converted.samples, -1).T
+                    yield pts, self._trimmed(block, frame), rate
         except (av.FFmpegError, ValueError) as error:
             raise ValueError(
                 f"is damaged or cut off at {seconds:.1f} s; get the file anew from where it came"
             ) from error
+
+    def _trimmed(self, block: np.ndarray, frame: av.AudioFrame) -> np.ndarray:
+        """A frame without what mp4 says of the last one: that it is filled up with silence.
+
+        FFmpeg gives a packet's duration to its frame, and plays the whole of it.
+        """
+        stamped = frame.time_base == Fraction(1, frame.sample_rate)
+        if stamped and "mov" in self._container.format.name and 0 < frame.duration < frame.samples:
+            return block[:, : frame.duration]
+        return block
 
     def read(self, frames: int) -> np.ndarray:
         """The next samples, float32 ``(channels, n)``, n < frames only at the end."""
@@ -137,7 +149,7 @@ class ContainerBackend:
         self._position += result.shape[1]
         if missing > 0:
             self._check_complete()
-        return result
+        return np.ascontiguousarray(result)
 
     def _check_complete(self) -> None:
         seconds = self._position / self.sample_rate
@@ -187,3 +199,31 @@ class ContainerBackend:
     def close(self) -> None:
         """Give the file back."""
         self._container.close()
+
+
+def _open_container(path: Path) -> av.container.InputContainer:
+    options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"}
+    try:
+        # "file:" keeps a colon in a name from being taken for a protocol.
+        return av.open(f"file:{path}", options=options, metadata_errors="ignore")
+    except (av.FFmpegError, UnicodeError) as error:
+        raise ValueError("is not audio in a format that can be read") from error
+
+
+def bit_rate(path: Path, stream: int) -> int:
+    """Mean bit rate of an audio stream in bit/s, from the packets of its first minutes; 0 if none.
+
+    Headers give the whole container's, with pictures and covers, or nothing.
+    """
+    size = count = 0
+    seconds = 0.0
+    with suppress(ValueError, IndexError, av.FFmpegError), _open_container(path) as container:
+        audio = container.streams.audio[stream]
+        for packet in container.demux(audio):
+            if packet.duration and packet.time_base:
+                size += packet.size
+                seconds += float(packet.duration * packet.time_base)
+            count += 1
+            if count > _COUNTED:
+                break
+    return round(8 * size / seconds) if seconds else 0

@@ -168,6 +168,10 @@ class Corpus(ItemDataset):
     def __getitem__(self, index: int) -> Item:
         return self.items[index]
 
+    def describe(self, index: int) -> str:
+        """What an item is made of, for messages."""
+        return self.items.describe(index)
+
 
 class CCMixterDataset(Corpus):
     """Fifty songs of ccMixter with their stems (Liutkus et al. 2014); see :class:`Corpus`."""

@@ -35,6 +35,10 @@ class ItemDataset(Dataset[Item], ABC):
     def __iter__(self) -> Iterator[Item]:
         return (self[index] for index in range(len(self)))
 
+    def describe(self, index: int) -> str:
+        """What an item is made of, for messages."""
+        return f"item {index} of {self.dataset_name}"
+
     def get_infos(self) -> dict:
         """What Asteroid's publisher wants to know."""
         return {"dataset": self.dataset_name, "task": TASK, "licenses": self.licenses}

@@ -1,5 +1,6 @@
 """Mixtures without end, to train on; see :mod:`asteroid_karaoke.datasets`."""
 
+import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -121,6 +122,16 @@ class RandomMixtures(ItemDataset):
         amount = self.mixing.augmentation
         return as_item(*augment.augment_song(*stems, rng, self.sample_rate, amount))
 
+    def describe(self, index: int) -> str:
+        """The songs of an item, in the order in which they are drawn.
+
+        The item is mixed once more to find out: what is drawn depends on what was read before.
+        """
+        listener = copy.copy(self)
+        listener.songs = listening = _ListeningPool(self.songs)
+        listener._mix(np.random.default_rng((self.seed, index)))
+        return f"item {index}: {' + '.join(listening.heard) or 'no song'}"
+
     @property
     def frames(self) -> int:
         """Length of an item in samples."""
@@ -192,6 +203,19 @@ class RandomMixtures(ItemDataset):
         if rng.random() < self.mixing.second_voice:
             vocals = vocals + mixing.balance(self._voice(rng), vocals, rng.uniform(-12.0, 0.0))
         return vocals
+
+
+class _ListeningPool(Pool):
+    """A pool that keeps in mind what was drawn from it."""
+
+    def __init__(self, pool: Pool):
+        self.__dict__.update(vars(pool))
+        self.heard: list[str] = []
+
+    def draw(self, stem: str, rng: np.random.Generator) -> Song:
+        song = super().draw(stem, rng)
+        self.heard.append(f"{stem} of {song.id}")
+        return song
 
 
 class VoiceAndNoise(RandomMixtures):

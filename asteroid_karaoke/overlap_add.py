@@ -213,7 +213,7 @@ def _evaluating(model: Separator) -> Iterator[None]:
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with torch.no_grad():
+        with torch.inference_mode():
             yield
     finally:
         for module, training in modes:

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator
 
@@ -27,6 +29,10 @@ LOWEST_HZ = 40.0
 FLOOR_DB = -140.0
 RANGE_DB = 80.0
 DPI = 110
+#: The resolution of pictures of which a training makes many.
+SMALL_DPI = 70
+#: A mask is drawn from here up to 0 dB.
+MASK_FLOOR_DB = -40.0
 FREQUENCIES = (50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000)
 
 
@@ -49,38 +55,56 @@ def plot_spectrograms(
     Raises:
         ValueError: There is no panel, or one is not ``(channels, time)`` or holds no sample.
     """
-    if not panels:
-        raise ValueError("no panels: expected at least one title with its audio")
-    for title, wav in panels.items():
-        if wav.ndim != 2 or wav.size == 0:
-            raise ValueError(f"panel {title!r} is {wav.shape}, expected (channels, time) samples")
-    longest = max(wav.shape[1] for wav in panels.values())
-    edges = _band_edges(sample_rate)
-    hop = int(np.clip(longest // MAX_COLUMNS, MIN_HOP, MAX_HOP))
-    column = math.ceil((1 + longest // hop) / MAX_COLUMNS)
-    images = {title: _spectrogram(wav, edges, hop, column) for title, wav in panels.items()}
-    # Silence alone stays dark.
-    top = max(FLOOR_DB + RANGE_DB, *(float(image.max()) for image in images.values()))
-
+    hertz, seconds, images = _images(panels, sample_rate)
     figure = Figure(figsize=(11, 0.9 + 2.1 * len(panels)), dpi=DPI, layout="constrained")
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-    hertz = edges * sample_rate / N_FFT
-    for ax, (title, image) in zip(axes, images.items(), strict=True):
-        seconds = (np.arange(image.shape[1] + 1) * column - 0.5) * hop / sample_rate
-        mesh = ax.pcolormesh(
-            seconds, hertz, image, cmap="magma", vmin=top - RANGE_DB, vmax=top, rasterized=True
-        )
-        ax.set_facecolor("black")
-        ax.set_yscale("log")
-        ax.set_ylim(hertz[0], hertz[-1])
-        ax.yaxis.set_major_locator(FixedLocator([f for f in FREQUENCIES if f <= sample_rate / 2]))
-        ax.yaxis.set_minor_locator(NullLocator())
-        ax.yaxis.set_major_formatter(EngFormatter(sep=""))
-        ax.set_title(title, loc="left", fontsize="medium")
-        ax.set_ylabel("frequency (Hz)")
+    mesh = _draw(dict(zip(axes, images.items(), strict=True)), seconds, hertz, _range(images))
     axes[-1].set_xlabel("time (s)")
-    axes[-1].set_xlim(0, longest / sample_rate)
+    axes[-1].set_xlim(0, max(wav.shape[1] for wav in panels.values()) / sample_rate)
     figure.colorbar(mesh, ax=axes, label="level (dB re full-scale sine)", pad=0.01, aspect=40)
+    return _save(figure, path)
+
+
+def plot_separation(
+    mixture: np.ndarray,
+    voice: np.ndarray,
+    estimate: np.ndarray,
+    sample_rate: int,
+    path: str | os.PathLike,
+) -> Path:
+    """Draw what a model makes of an excerpt: mixture, voice, estimate, and mask, small.
+
+    The mask is how much of the mixture's power the estimate has, in dB, whatever network it came
+    from.
+
+    Args:
+        mixture: `(channels, time)`.
+        voice: The true voice, of the same shape.
+        estimate: The model's voice, of the same shape.
+        sample_rate: In Hz.
+        path: The picture; its suffix says the format.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: A signal is not ``(channels, time)`` or holds no sample.
+    """
+    panels = {"mixture": mixture, "voice": voice, "estimate": estimate}
+    hertz, seconds, images = _images(panels, sample_rate)
+    low, top = _range(images)
+    mask = images["estimate"] - images["mixture"]
+    # Where the mixture is silent there is nothing to mask.
+    mask[images["mixture"] < low] = MASK_FLOOR_DB
+
+    figure = Figure(figsize=(11, 0.9 + 2.1 * 4), dpi=SMALL_DPI, layout="constrained")
+    axes = figure.subplots(4, 1, sharex=True)
+    mesh = _draw(dict(zip(axes, images.items(), strict=False)), seconds, hertz, (low, top))
+    figure.colorbar(mesh, ax=axes[:3], label="level (dB re full-scale sine)", pad=0.01, aspect=40)
+    mesh = _draw({axes[3]: ("mask", mask)}, seconds, hertz, (MASK_FLOOR_DB, 0.0))
+    figure.colorbar(mesh, ax=axes[3], label="dB", pad=0.01)
+    axes[3].set_xlabel("time (s)")
+    axes[3].set_xlim(0, mixture.shape[1] / sample_rate)
     return _save(figure, path)
 
 
@@ -129,6 +153,56 @@ def plot_curves(csv_path: str | os.PathLike, path: str | os.PathLike) -> Path:
         ax.legend(loc="best", fontsize="small")
     axes[-1].set_xlabel(clock)
     return _save(figure, path)
+
+
+def _images(
+    panels: Mapping[str, np.ndarray], sample_rate: int
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Edges of the rows in Hz, of the columns in s, and each panel's spectrogram in dB."""
+    if not panels:
+        raise ValueError("no panels: expected at least one title with its audio")
+    for title, wav in panels.items():
+        if wav.ndim != 2 or wav.size == 0:
+            raise ValueError(f"panel {title!r} is {wav.shape}, expected (channels, time) samples")
+    longest = max(wav.shape[1] for wav in panels.values())
+    edges = _band_edges(sample_rate)
+    hop = int(np.clip(longest // MAX_COLUMNS, MIN_HOP, MAX_HOP))
+    column = math.ceil((1 + longest // hop) / MAX_COLUMNS)
+    images = {title: _spectrogram(wav, edges, hop, column) for title, wav in panels.items()}
+    columns = max(image.shape[1] for image in images.values())
+    # Frame 0 is centred on 0 s.
+    seconds = (np.arange(columns + 1) * column - 0.5) * hop / sample_rate
+    return edges * sample_rate / N_FFT, seconds, images
+
+
+def _range(images: Mapping[str, np.ndarray]) -> tuple[float, float]:
+    """Lowest and highest level to draw, in dB; silence alone stays dark."""
+    top = max(FLOOR_DB + RANGE_DB, *(float(image.max()) for image in images.values()))
+    return top - RANGE_DB, top
+
+
+def _draw(
+    images: Mapping[Axes, tuple[str, np.ndarray]],
+    seconds: np.ndarray,
+    hertz: np.ndarray,
+    levels: tuple[float, float],
+) -> QuadMesh:
+    """Draw a title and an image into each axes, between the edges of its columns and rows."""
+    low, high = levels
+    for ax, (title, image) in images.items():
+        times = seconds[: image.shape[1] + 1]
+        mesh = ax.pcolormesh(
+            times, hertz, image, cmap="magma", vmin=low, vmax=high, rasterized=True
+        )
+        ax.set_facecolor("black")
+        ax.set_yscale("log")
+        ax.set_ylim(hertz[0], hertz[-1])
+        ax.yaxis.set_major_locator(FixedLocator([f for f in FREQUENCIES if f <= hertz[-1]]))
+        ax.yaxis.set_minor_locator(NullLocator())
+        ax.yaxis.set_major_formatter(EngFormatter(sep=""))
+        ax.set_title(title, loc="left", fontsize="medium")
+        ax.set_ylabel("frequency (Hz)")
+    return mesh
 
 
 def _band_edges(sample_rate: int) -> np.ndarray:

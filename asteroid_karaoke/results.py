@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 STEMS = ("vocals", "accompaniment")
-#: Measures of each frame, and of a whole song, see `scores.score_song`.
+#: Measures of each frame, and of a whole song, see `scores.score_song`. In dB but for correlation.
 FRAME_METRICS = ("SDR", "SIR", "SAR", "ISR")
-SONG_METRICS = ("uSDR", "silence_dB")
+SONG_METRICS = ("uSDR", "SI-SDR", "correlation", "silence_dB")
 COUNTS = ("frames", "silent_reference_frames", "silent_estimate_frames")
 
 #: The scores of one song, plain, as `scores.score_song` returns them.
@@ -31,7 +31,7 @@ Record = dict[str, Any]
 
 
 def summarise(record: Record) -> dict[str, Any]:
-    """A song's row in ``all_metrics.csv``: medians over frames, in dB; None where none is left."""
+    """A song's row in ``all_metrics.csv``: medians over frames; None where no frame is left."""
     song = record["song"]
     row = {"song": song["name"], "seconds": song["seconds"]}
     for target in record["targets"]:
@@ -48,7 +48,7 @@ def aggregate(records: Iterable[Record]) -> dict[str, Any]:
 
     Returns:
         For each stem and metric, such as ``vocals_SDR``: the median over songs of the medians over
-        frames, in dB, and with ``_mean`` the mean over songs. A song without a score is left out;
+        frames, and with ``_mean`` the mean over songs. A song without a score is left out;
         None where no song has one. ``left_out`` counts these songs, by key, where there are any.
         Also ``songs``, and the sums over songs of the frames and of the silent ones.
     """
@@ -112,16 +112,18 @@ def write_summary(
         failed: Songs that could not be scored, and why. They become part of the final metrics.
 
     Returns:
-        What ``final_metrics.json`` holds: `aggregate` and ``failed``.
+        What ``final_metrics.json`` holds: `aggregate`, ``failed`` and, by song, ``remarks``.
     """
-    rows = [summarise(record) for record in sorted(records, key=lambda r: r["song"]["name"])]
+    ordered = sorted(records, key=lambda record: record["song"]["name"])
+    rows = [summarise(record) for record in ordered]
     text = io.StringIO()
     if rows:
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     _write(Path(output) / "all_metrics.csv", text.getvalue())
-    final = aggregate(records) | {"failed": dict(failed or {})}
+    remarks = {r["song"]["name"]: r["song"]["remarks"] for r in ordered if r["song"]["remarks"]}
+    final = aggregate(ordered) | {"failed": dict(failed or {}), "remarks": remarks}
     _write(Path(output) / "final_metrics.json", json.dumps(final, indent=2, allow_nan=False))
     return final
 

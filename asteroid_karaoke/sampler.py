@@ -1,10 +1,10 @@
-"""Which items an epoch is made of."""
+"""Which items an epoch is made of, and which of them each of several processes gets."""
 
 from collections.abc import Iterator
 from typing import cast
 
 from torch import distributed
-from torch.utils.data import Dataset, DistributedSampler
+from torch.utils.data import Dataset, DistributedSampler, Sampler
 
 
 class EpochSampler(DistributedSampler):
@@ -34,6 +34,27 @@ class EpochSampler(DistributedSampler):
         rank, number = _processes()
         begin = self.epoch * self.length
         return iter(range(begin + rank, begin + len(self) * number, number))
+
+
+class SongSampler(Sampler[int]):
+    """Every song once, shared out among the processes, where Lightning's would repeat some.
+
+    Args:
+        length: Songs in all, at least one for each process.
+    """
+
+    def __init__(self, length: int):
+        self.length = length
+
+    def __len__(self) -> int:
+        return len(self._share())
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._share())
+
+    def _share(self) -> range:
+        rank, number = _processes()
+        return range(rank, self.length, number)
 
 
 def _processes() -> tuple[int, int]:

@@ -1,10 +1,9 @@
-"""Scores: museval's, and the SDR of the whole song, from arrays or from folders of files.
+"""Scores: BSSEval's of each frame, and those of the whole song, from arrays or from folders.
 
 The protocol is that of SiSEC 2018 (https://arxiv.org/abs/1804.06267): BSSEval v4, windows of 1 s
-side by side, the two stems scored together, signals of 16 bit (`bsseval` says why), the median over
-frames and then the median over songs. Beside it stands uSDR, the SDR of a whole song, as the Music
-Demixing Challenge 2021 defines it (https://arxiv.org/abs/2108.13559). Nothing is rescaled, cut,
-padded or mixed down.
+side by side, the two stems scored together, signals rounded to 16 bit (`bsseval` says why), the
+median over frames and then the median over songs. Beside it stand measures of the whole song, such
+as uSDR and SI-SDR (`measures`). Nothing is rescaled, cut, padded or mixed down.
 
 What has no score has none here either, and is counted: a frame in which a stem or an estimate is
 silent (museval leaves it out for both stems), the part of a second after the last whole frame, and
@@ -12,7 +11,6 @@ a song with a wholly silent stem, where the level of its estimate tells more.
 """
 
 import logging
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +19,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from . import audio, bsseval
+from . import audio, bsseval, bsseval_fast, measures
+from .measures import usdr
 from .results import (
     STEMS,
     Record,
@@ -35,6 +34,7 @@ from .results import (
 )
 
 __all__ = [
+    "ENGINES",
     "STEMS",
     "Record",
     "aggregate",
@@ -52,33 +52,18 @@ __all__ = [
 FILE_NAMES = {"vocals": ("vocals",), "accompaniment": ("accompaniment", "karaoke")}
 SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".aif", ".aiff"}
 SUFFIXES |= {".au", ".caf", ".w64", ".rf64", ".webm", ".mka"}
-EPSILON = 1e-7
+#: What computes the scores of frames; their numbers are the same, their cost is not.
+ENGINES = {"fast": bsseval_fast.evaluate, "museval": bsseval.evaluate}
 
 logger = logging.getLogger(__name__)
 
 
-def usdr(reference: np.ndarray, estimate: np.ndarray) -> float:
-    """Signal-to-distortion ratio of a whole signal, in dB.
-
-    ``10 log10((sum(s^2) + eps) / (sum((s - e)^2) + eps))`` with eps = 1e-7, over all samples and
-    channels. A silent estimate has 0 dB. A perfect one has a large number instead of infinity.
-
-    Args:
-        reference: ``(channels, time)`` or any other shape.
-        estimate: Of the same shape.
-
-    Raises:
-        ValueError: The shapes differ.
-    """
-    if reference.shape != estimate.shape:
-        raise ValueError(f"reference is {reference.shape}, estimate {estimate.shape}: not equal")
-    signal = np.asarray(reference, dtype=np.float64)
-    error = signal - estimate
-    return _decibel(np.sum(signal**2) + EPSILON) - _decibel(np.sum(error**2) + EPSILON)
-
-
 def score_song(
-    references: np.ndarray, estimates: np.ndarray, sample_rate: int, name: str = "song"
+    references: np.ndarray,
+    estimates: np.ndarray,
+    sample_rate: int,
+    name: str = "song",
+    engine: str = "fast",
 ) -> Record:
     """Score one song.
 
@@ -87,39 +72,37 @@ def score_song(
         estimates: Of the same shape and order.
         sample_rate: In Hz.
         name: Used in messages and kept in the record.
+        engine: One of `ENGINES`.
 
     Returns:
         What museval's ``TrackStore`` holds (``targets`` with the scores of each frame in dB, NaN
         where there is none, and ``museval_version``). Under ``song``: ``name``, ``sample_rate``,
-        ``channels``, ``seconds``; the number of ``frames``, of those left out because a reference
-        is silent and of those left out because only an estimate is; and for each stem ``uSDR``
-        (None for a silent reference) and ``silence_dB``, the mean power of the estimate in dB
-        re full scale, -100 at the least, which only a wholly silent reference has.
+        ``channels``, ``seconds``, ``engine``; the number of ``frames``, of those left out because a
+        reference is silent and of those left out because only an estimate is; for each stem what
+        `measures.measure` returns; and ``remarks``, what looks like a mistake, such as stems that
+        changed places.
 
     Raises:
         ValueError: Shapes differ, are not as above, or samples are NaN or infinite.
-        RuntimeError: museval can not be imported for want of ffmpeg.
+        RuntimeError: museval, which writes the record, can not be imported for want of ffmpeg.
     """
     _check(references, estimates, name)
-    references, estimates = bsseval.to_16_bit(references), bsseval.to_16_bit(estimates)
     silent_references = bsseval.silent_frames(references, sample_rate)
     silent_estimates = bsseval.silent_frames(estimates, sample_rate) & ~silent_references
-    scores = bsseval.evaluate(references, estimates, sample_rate)
+    scores = ENGINES[engine](references, estimates, sample_rate)
+    whole, correlations = measures.measure(references, estimates, bsseval.to_16_bit)
     song = {
         "name": name,
         "sample_rate": int(sample_rate),
         "channels": references.shape[1],
         "seconds": references.shape[2] / sample_rate,
+        "engine": engine,
         "frames": len(silent_references),
         "silent_reference_frames": int(silent_references.sum()),
         "silent_estimate_frames": int(silent_estimates.sum()),
+        **dict(zip(STEMS, whole, strict=True)),
+        "remarks": measures.remarks(correlations, STEMS),
     }
-    for stem, reference, estimate in zip(STEMS, references, estimates, strict=True):
-        silent = not reference.any()
-        song[stem] = {
-            "uSDR": None if silent else usdr(reference, estimate),
-            "silence_dB": _decibel(np.mean(estimate**2) + 1e-10) if silent else None,
-        }
     targets = {
         stem: {metric: values[index] for metric, values in scores.items()}
         for index, stem in enumerate(STEMS)
@@ -132,6 +115,7 @@ def score_folders(
     estimates: str | os.PathLike,
     output: str | os.PathLike,
     jobs: int | None = 1,
+    engine: str = "fast",
 ) -> dict[str, Any]:
     """Score ``estimates/<song>/`` against ``references/<song>/`` for every song.
 
@@ -146,9 +130,11 @@ def score_folders(
         output: The folder of results.
         jobs: Songs scored at once, each in a process of its own; None leaves it to
             ``joblib.parallel_config``, by which a Dask cluster takes over.
+        engine: One of `ENGINES`. Scores by another one are done again.
 
     Returns:
-        What ``final_metrics.json`` holds; ``failed`` maps each song without scores to the reason.
+        What ``final_metrics.json`` holds; ``failed`` maps each song without scores to the reason,
+        ``remarks`` those that look like a mistake to what it may be.
 
     Raises:
         FileNotFoundError: One of the folders does not exist.
@@ -166,7 +152,8 @@ def score_folders(
     if not names:
         raise ValueError(f"no song in {references}: expected <song>/vocals.* and accompaniment.*")
     work = (
-        joblib.delayed(_score_folder)(references / name, estimates / name, output) for name in names
+        joblib.delayed(_score_folder)(references / name, estimates / name, output, engine)
+        for name in names
     )
     done = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(work)
     records, failed = [], {}
@@ -176,6 +163,8 @@ def score_folders(
             logger.error("%s", result)
         else:
             records.append(result)
+            for remark in result["song"]["remarks"]:
+                logger.warning("song %r: %s", name, remark)
     return write_summary(records, output, dict(sorted(failed.items())))
 
 
@@ -192,16 +181,13 @@ def _check(references: np.ndarray, estimates: np.ndarray, name: str) -> None:
         )
     for kind, stems in (("reference", references), ("estimate", estimates)):
         for stem, signal in zip(STEMS, stems, strict=True):
-            bad = signal.size - int(np.isfinite(signal).sum())
-            if bad:
+            # The extremes tell of NaN and infinity without the memory that isfinite takes.
+            if not np.isfinite([signal.min(), signal.max()]).all():
+                bad = signal.size - int(np.isfinite(signal).sum())
                 raise ValueError(
                     f"song {name!r}: the {kind} of {stem} has {bad} NaN or infinite samples of "
                     f"{signal.size}: it can not be scored"
                 )
-
-
-def _decibel(power: float) -> float:
-    return 10 * math.log10(power)
 
 
 def _song_folders(folder: Path) -> set[str]:
@@ -217,19 +203,22 @@ def _stem_files(folder: Path, stems: Sequence[str] = STEMS) -> list[Path]:
     return sorted(p for p in found if p.stem in names and p.suffix.lower() in SUFFIXES)
 
 
-def _score_folder(references: Path, estimates: Path, output: Path) -> tuple[str, Record | str]:
+def _score_folder(
+    references: Path, estimates: Path, output: Path, engine: str
+) -> tuple[str, Record | str]:
     """Score and save one song unless that was done; its name, and its record or what is wrong."""
     name = references.name
     try:
         files = [
             _stem_file(folder, stem, name) for folder in (references, estimates) for stem in STEMS
         ]
-        inputs = [[file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+        sizes = [[file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+        inputs = {"engine": engine, "files": sizes}
         record = load_song(output, name, inputs)
         if record is not None:
             return name, record
         stems, sample_rate = _read(files, name)
-        record = score_song(stems[:2], stems[2:], sample_rate, name)
+        record = score_song(stems[:2], stems[2:], sample_rate, name, engine)
     except (OSError, ValueError) as error:
         remove_song(output, name)
         message = str(error)
@@ -250,14 +239,17 @@ def _stem_file(folder: Path, stem: str, name: str) -> Path:
 
 def _read(files: Sequence[Path], name: str) -> tuple[np.ndarray, int]:
     """Files of equal rate, length and channels: ``(files, channels, time)`` and the rate in Hz."""
-    rates = [audio.info(file).sample_rate for file in files]
-    signals = [audio.read(file) for file in files]
-    first, *others = zip(files, rates, signals, strict=True)
-    for file, rate, signal in others:
-        if (rate, signal.shape) != (first[1], first[2].shape):
+    first, sample_rate = audio.read(files[0]), audio.info(files[0]).sample_rate
+    # Into one array: a list of them and its stack would be the song twice.
+    stems = np.empty((len(files), *first.shape), first.dtype)
+    stems[0] = first
+    for index, file in enumerate(files[1:], 1):
+        signal, rate = audio.read(file), audio.info(file).sample_rate
+        if (rate, signal.shape) != (sample_rate, first.shape):
             sizes = (
                 f"{path} has {data.shape[1]} samples, {data.shape[0]} channels at {hertz} Hz"
-                for path, hertz, data in (first, (file, rate, signal))
+                for path, hertz, data in ((files[0], sample_rate, first), (file, rate, signal))
             )
             raise ValueError(f"song {name!r}: " + "; ".join(sizes) + ": they must be equal")
-    return np.stack(signals), rates[0]
+        stems[index] = signal
+    return stems, sample_rate

@@ -5,32 +5,20 @@ the two add up to the mixture whatever the model did, and level, length, rate an
 file's.
 """
 
-import logging
-import math
-import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from .audio import AudioReader, AudioWriter, Resampler, open_audio, split_source
+from .audio import Resampler
 from .overlap_add import BLOCK_SECONDS, Queue, Separator, overlap_add
-
-logger = logging.getLogger(__name__)
 
 #: Samples read from a file at a time.
 _READ_FRAMES = 1 << 16
 #: More channels than any recording has: the array stands on its side.
 _MOST_CHANNELS = 64
-#: How samples are stored in an output that shall lose nothing of its input. All else: 16 bits.
-_SUBTYPES = {
-    "wav": {"PCM_24": "PCM_24", "PCM_32": "PCM_32", "FLOAT": "FLOAT", "DOUBLE": "FLOAT"},
-    "flac": {"PCM_24": "PCM_24", "PCM_32": "PCM_24", "FLOAT": "PCM_24", "DOUBLE": "PCM_24"},
-}
-FORMATS = ("wav", "flac", "mp3", "ogg")
 
 Progress = Callable[[float, float], None]
 
@@ -146,98 +134,6 @@ def stream(
     if mixture.frames:
         rest = mixture.pop(mixture.frames)
         yield rest, np.zeros_like(rest)
-
-
-def separate_file(
-    model: Separator,
-    source: str | os.PathLike,
-    out_dir: str | os.PathLike,
-    *,
-    format: str = "wav",
-    block_seconds: float = BLOCK_SECONDS,
-    device: str | torch.device | None = None,
-    progress: Progress | None = None,
-) -> dict[str, Path]:
-    """Separate an audio file into ``<song>_vocals`` and ``<song>_karaoke``, from disk to disk.
-
-    Args:
-        model: As in :func:`separate`.
-        source: Any file that :func:`asteroid_karaoke.audio.open_audio` reads.
-        out_dir: Folder for the two files. Made where it is missing.
-        format: ``wav``, ``flac``, ``mp3`` or ``ogg``. wav and flac keep the input's bits (flac at
-            most 24); where the input has none to keep, as an mp3, they get 16.
-        block_seconds: As in :func:`separate`.
-        device: As in :func:`separate`.
-        progress: As in :func:`separate`; the seconds in all are an estimate for some containers.
-
-    Returns:
-        The path of each file, by ``"vocals"`` and ``"karaoke"``. Both are there, or, after an
-        error, none.
-
-    Raises:
-        FileNotFoundError, PermissionError, ValueError: The file can not be read, see
-            :func:`asteroid_karaoke.audio.open_audio`, or not be written in this format.
-        OSError: The folder can not be written to, or the disk is full.
-        RuntimeError: The model gives NaN.
-    """
-    paths = output_paths(source, out_dir, format)
-    with open_audio(source) as reader:
-        _check_distinct(source, paths.values())
-        rate, channels = reader.sample_rate, reader.channels
-        subtype = _SUBTYPES.get(format, {}).get(reader.subtype)
-        peak, done = 0.0, 0
-        with (
-            AudioWriter(paths["vocals"], rate, channels, subtype, frames=reader.frames) as voice,
-            AudioWriter(paths["karaoke"], rate, channels, subtype, frames=reader.frames) as karaoke,
-        ):
-            for mixture, vocals in stream(
-                model, _blocks(reader), rate, channels, block_seconds=block_seconds, device=device
-            ):
-                rest = mixture - vocals
-                voice.write(vocals)
-                karaoke.write(rest)
-                peak = max(peak, float(np.abs(vocals).max()), float(np.abs(rest).max()))
-                done += mixture.shape[1]
-                if progress:
-                    progress(done / rate, max(done, reader.frames) / rate)
-            # Both are finished before the first is put in its place.
-            voice.close()
-            karaoke.close()
-    if subtype != "FLOAT" and peak > 1 + 2**-15:
-        decibels = 20 * math.log10(peak)
-        logger.warning(
-            "%s: the loudest output is %.2f dB over full scale, where %s clips; make the song that "
-            "much quieter, or give it as a 32-bit float wav, to which floats are written",
-            source,
-            decibels,
-            format,
-        )
-    return paths
-
-
-def output_paths(
-    source: str | os.PathLike, out_dir: str | os.PathLike, format: str
-) -> dict[str, Path]:
-    """Where :func:`separate_file` puts its two files.
-
-    >>> str(output_paths("music/song.mp3", "out", "flac")["karaoke"])
-    'out/song_karaoke.flac'
-    """
-    if format not in FORMATS:
-        raise ValueError(f"got format {format!r}, expected one of {', '.join(FORMATS)}")
-    song = split_source(source)[0].stem
-    return {stem: Path(out_dir) / f"{song}_{stem}.{format}" for stem in ("vocals", "karaoke")}
-
-
-def _check_distinct(source: str | os.PathLike, paths: Iterable[Path]) -> None:
-    for path in paths:
-        if path.exists() and path.samefile(split_source(source)[0]):
-            raise ValueError(f"{path} is the input itself: choose another output folder")
-
-
-def _blocks(reader: AudioReader) -> Iterator[np.ndarray]:
-    while (block := reader.read(_READ_FRAMES)).size:
-        yield block
 
 
 def _kept(blocks: Iterable[np.ndarray], kept: Queue, sample_rate: int) -> Iterator[np.ndarray]:

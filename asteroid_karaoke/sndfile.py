@@ -23,6 +23,16 @@ _SHORTENED = re.compile(
 )
 #: What programs that write a wav to a pipe put where its length belongs (FFmpeg, sox, arecord).
 _LEFT_OPEN = (0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 0x80000000)
+#: Where Vorbis and Opus put each channel of WAVE's order (left, right, centre, low, back ...), by
+#: the number of channels (Vorbis I, 4.3.9; RFC 7845, 5.1.1.2); libsndfile leaves that to us. Where
+#: none is given, both agree.
+OGG_ORDER = {
+    3: (0, 2, 1),
+    5: (0, 2, 1, 3, 4),
+    6: (0, 2, 1, 4, 5, 3),
+    7: (0, 2, 1, 5, 6, 4, 3),
+    8: (0, 2, 1, 6, 7, 4, 5, 3),
+}
 #: The length libsndfile gives where a FLAC header leaves it open, as one written to a pipe does.
 _UNKNOWN = 1 << 62
 
@@ -30,11 +40,13 @@ _UNKNOWN = 1 << 62
 class SoundFileBackend:
     """A file that libsndfile reads; what :class:`asteroid_karaoke.audio.AudioReader` reads from.
 
-    Its complaints are ValueErrors without the file's name, which the caller puts in front.
+    Its complaints are ValueErrors without the file's name, which the caller puts in front. Channels
+    come in WAVE's order.
     """
 
     #: ``frames`` is sure, and a file that has fewer is cut off.
     exact = True
+    bits = 0
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -42,12 +54,16 @@ class SoundFileBackend:
         self._file = soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path)
         self.sample_rate, self.channels = self._file.samplerate, self._file.channels
         self.frames, self.subtype = self._file.frames, self._file.subtype
+        self.container = self._file.format
+        self._order = None
+        if self.container == "OGG" and self.channels in OGG_ORDER:
+            self._order = np.argsort(OGG_ORDER[self.channels])
 
     def read(self, frames: int) -> np.ndarray:
         """The next ``(channels, n)`` samples, float32; n < frames only at the end."""
         with _telling_damage():
             block = self._file.read(frames, dtype="float32", always_2d=True)
-        return np.ascontiguousarray(block.T)
+        return np.ascontiguousarray(block.T if self._order is None else block.T[self._order])
 
     def seek(self, frame: int) -> None:
         """Go on reading at sample ``frame``."""
@@ -69,8 +85,11 @@ class SoundFileBackend:
         try:
             if not backend.frames:
                 raise ValueError("holds no samples")
+            if backend.container == "OGG" and _is_chained(path):
+                # libsndfile ends after the first song.
+                return False
             if backend.frames >= _UNKNOWN or (
-                backend._file.format == "MP3" and not _tells_length(path)
+                backend.container == "MP3" and not _tells_length(path)
             ):
                 return False
             backend._check_complete()
@@ -86,9 +105,9 @@ class SoundFileBackend:
                     f"is cut off: its header promises {found[1]} bytes of sound, {found[2]} are "
                     f"there; {GET_ANEW}"
                 )
-        if self._file.format == "OGG":
+        if self.container == "OGG":
             _check_last_page(self._path)
-        if self._file.format in ("MP3", "FLAC"):
+        if self.container in ("MP3", "FLAC"):
             self.seek(self.frames - 1)
             if not self.read(1).size:
                 raise ValueError(
@@ -122,16 +141,28 @@ def _tells_length(path: Path) -> bool:
     return any(name in frame for name in (b"Xing", b"Info", b"VBRI"))
 
 
-def _check_last_page(path: Path) -> None:
-    """Complain where the last page of an Ogg file is not whole (RFC 3533, section 6).
-
-    Ogg has no length in its header, so a file that was cut off reads well, only shorter.
-    """
+def _last_page(path: Path) -> bytes:
+    """The end of an Ogg file, from the head of its last page on (RFC 3533, section 6)."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - (1 << 17)))
         tail = file.read()
-    start = tail.rfind(b"OggS")
-    segments = tail[start + 27 : start + 27 + tail[start + 26]] if start + 26 < len(tail) else b""
-    if not segments or start + 27 + len(segments) + sum(segments) > len(tail):
+    return tail[max(0, tail.rfind(b"OggS")) :]
+
+
+def _is_chained(path: Path) -> bool:
+    """Whether the last page of an Ogg file is of another stream than the first: several songs."""
+    with path.open("rb") as file:
+        head = file.read(18)
+    return head[14:18] != _last_page(path)[14:18]
+
+
+def _check_last_page(path: Path) -> None:
+    """Complain where the last page of an Ogg file is not whole.
+
+    Ogg has no length in its header, so a file that was cut off reads well, only shorter.
+    """
+    tail = _last_page(path)
+    segments = tail[27 : 27 + tail[26]] if len(tail) > 26 else b""
+    if not segments or 27 + len(segments) + sum(segments) > len(tail):
         raise ValueError(f"is cut off: its last page is not whole; {GET_ANEW}")

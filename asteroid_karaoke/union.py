@@ -1,6 +1,7 @@
 """Several datasets as one; see :mod:`asteroid_karaoke.datasets`."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -55,11 +56,23 @@ class WeightedUnion(ItemDataset):
         return self.length
 
     def __getitem__(self, index: int) -> Item:
+        dataset, index = self._draw(index)
+        return dataset[index]
+
+    def describe(self, index: int) -> str:
+        """What an item is made of, for messages."""
+        dataset, index = self._draw(index)
+        if hasattr(dataset, "describe"):
+            return dataset.describe(index)
+        return f"item {index} of {dataset.dataset_name}"
+
+    def _draw(self, index: int) -> tuple[Any, int]:
+        """A dataset, and which of its items."""
         # The 1 sets it apart from what a dataset with the same seed draws for this index.
         rng = np.random.default_rng((self.seed, index, 1))
         number = int(np.searchsorted(self._odds, rng.random(), side="right"))
         dataset = self.datasets[number]
-        return dataset[index if _is_endless(dataset) else int(rng.integers(len(dataset)))]
+        return dataset, index if _is_endless(dataset) else int(rng.integers(len(dataset)))
 
 
 def _is_endless(dataset: Dataset) -> bool:

@@ -1,29 +1,48 @@
 """Audio files written block by block, which appear whole or not at all."""
 
 import os
-import shutil
-import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
+from .parts import WholeFile
+from .sndfile import OGG_ORDER
+
 #: libsndfile's names of what can be written, by the end of the file's name.
-FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3"}
+FORMATS = {
+    ".wav": "WAV",
+    ".flac": "FLAC",
+    ".ogg": "OGG",
+    ".opus": "OGG",
+    ".mp3": "MP3",
+    ".aiff": "AIFF",
+    ".aif": "AIFF",
+    ".w64": "W64",
+    ".rf64": "RF64",
+    ".au": "AU",
+    ".caf": "CAF",
+}
 #: The most channels and the lowest and highest rate in Hz that each format holds. libsndfile has no
 #: way to ask, and its Vorbis encoder crashes (1.2.2) above 200 kHz instead of refusing.
 _LIMITS = {
-    "WAV": (1024, 1, 2**31 - 1),
+    **dict.fromkeys(("WAV", "RF64", "W64", "AIFF", "AU", "CAF"), (1024, 1, 2**31 - 1)),
     "FLAC": (8, 1, 655_350),
     "OGG": (255, 1, 200_000),
     "MP3": (2, 8000, 48_000),
 }
-#: MPEG 1, 2 and 2.5 know these alone.
-_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-#: libsndfile's scale from 0 (best) to 1. Its default for both is about 130 kbit/s, where a singer's
-#: sibilants suffer; these give LAME's V0 and Vorbis' q7, about 250 and 220 kbit/s.
-_COMPRESSION = {"MP3": 0.0, "OGG": 0.3}
+#: MPEG 1, 2 and 2.5 know these alone, and Opus these.
+MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
+#: libsndfile's scale from 0 (best) to 1. Its default is about 130 kbit/s, where a singer's
+#: sibilants suffer; these give LAME's V0, Vorbis' q7 and Opus' 172: about 250, 220 and 170 kbit/s.
+_COMPRESSION = {"MPEG_LAYER_III": 0.0, "VORBIS": 0.3, "OPUS": 0.68}
+#: Vorbis' nominal bit rate of a stereo file at 44.1 kHz for its qualities 0 to 10, in kbit/s.
+_VORBIS_RATES = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 500)
+#: Bits of what is rounded here.
+_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 #: Samples written at a time: libsndfile's Vorbis encoder crashes on long writes (it puts them on
 #: the stack).
 _BLOCK = 1 << 14
@@ -31,23 +50,27 @@ _BLOCK = 1 << 14
 _RIFF_BYTES = (1 << 32) - (1 << 16)
 
 
-class AudioWriter:
+class AudioWriter(WholeFile):
     """Write one audio file, block by block, with the level untouched.
 
     The file is written beside its place under a hidden name and moved there when the ``with`` block
     is left; where that is left by an error, nothing remains. Integer formats clip at full scale.
 
     Args:
-        path: Where to. The ending names the format: wav, flac, ogg (Vorbis) or mp3. Its folder is
-            made.
+        path: Where to. The ending names the format (see :data:`FORMATS`). Its folder is made.
         sample_rate: In Hz.
         channels: Number of channels.
         subtype: libsndfile's word for how samples are stored. None: the format's own default, which
             is 16 bits for wav and flac.
         frames: Samples to be expected, 0 where not known: a wav beyond 4 GiB needs another header.
+        container: libsndfile's word for the format, where the ending does not tell.
+        bit_rate: For mp3, Vorbis and Opus, in bit/s, about. None: a good one.
+        overwrite: Whether a file that is there may be replaced.
+        texts: Title, artist and the like, by libsndfile's names, for formats that have no tags.
 
     Raises:
         ValueError: The format can not hold such a sound, or a block does not fit.
+        FileExistsError: The file is there and may not be replaced.
         OSError: The place can not be written to, or the disk is full.
     """
 
@@ -59,20 +82,25 @@ class AudioWriter:
         subtype: str | None = None,
         *,
         frames: int = 0,
+        container: str | None = None,
+        bit_rate: int | None = None,
+        overwrite: bool = True,
+        texts: Mapping[str, str] | None = None,
     ) -> None:
-        self.path = Path(path)
+        place = Path(path)
         self._channels, self._written = channels, 0
-        self._format = _format(self.path, sample_rate, channels)
-        self._subtype = subtype or soundfile.default_subtype(self._format)
+        self._format = _format(place, container, sample_rate, channels)
+        opus = place.suffix.lower() == ".opus"
+        self._subtype = subtype or ("OPUS" if opus else soundfile.default_subtype(self._format))
         if self._format == "WAV" and frames * channels * self._sample_bytes() > _RIFF_BYTES:
             self._format = "RF64"
         if not soundfile.check_format(self._format, self._subtype):
             raise ValueError(
-                f"{self.path}: {self._format} can not hold {self._subtype}, choose one of "
+                f"{place}: {self._format} can not hold {self._subtype}, choose one of "
                 + ", ".join(soundfile.available_subtypes(self._format))
             )
-        self._part = self.path.parent / f".{uuid.uuid4().hex}.part"
-        self._claim()
+        self._order = OGG_ORDER.get(channels) if self._format == "OGG" else None
+        super().__init__(place, overwrite)
         try:
             self._file = soundfile.SoundFile(
                 self._name(),
@@ -81,29 +109,20 @@ class AudioWriter:
                 channels,
                 self._subtype,
                 format=self._format,
-                compression_level=_COMPRESSION.get(self._format),
+                compression_level=_level(self._subtype, bit_rate, sample_rate, channels),
+                # LAME knows no bit rate but a constant one by this way.
+                bitrate_mode="CONSTANT" if bit_rate and self._format == "MP3" else None,
             )
+            for name, text in (texts or {}).items():
+                setattr(self._file, name, text)
         except soundfile.LibsndfileError as error:
             # The format was looked at before, so it is the disk that refuses the header.
-            failure = self._failure()
-            self._remove()
+            failure = self.failure()
+            self.part.unlink()
             raise failure from error
 
-    def _claim(self) -> None:
-        """Make the folder and the hidden file; the system's errors say more than libsndfile's."""
-        if self.path.is_dir():
-            raise IsADirectoryError(f"{self.path} is a folder, so no file can be written there")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._part.touch(exist_ok=False)
-        except OSError as error:
-            raise type(error)(
-                f"the folder {self.path.parent} can not be written to ({error.strerror}): "
-                "choose another one"
-            ) from error
-
     def _sample_bytes(self) -> int:
-        return {"PCM_16": 2, "PCM_24": 3, "DOUBLE": 8}.get(self._subtype, 4)
+        return {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "DOUBLE": 8}.get(self._subtype, 4)
 
     def write(self, block: np.ndarray) -> None:
         """Append ``(channels, n)`` samples.
@@ -117,22 +136,23 @@ class AudioWriter:
             raise ValueError(f"got a block {block.shape}, expected ({self._channels}, n)")
         if not np.isfinite(block).all():
             raise ValueError(f"{self.path} would hold NaN or Inf")
-        samples = self._quantised(block).T
+        samples = self._quantised(block if self._order is None else block[[*self._order]]).T
         try:
             for start in range(0, len(samples), _BLOCK):
                 self._file.write(np.ascontiguousarray(samples[start : start + _BLOCK]))
         except soundfile.LibsndfileError as error:
-            raise self._failure() from error
+            raise self.failure() from error
         self._written += len(samples)
 
     def _quantised(self, block: np.ndarray) -> np.ndarray:
         """Round to the nearest step; libsndfile rounds down, which offsets by half a step."""
-        bits = {"PCM_16": 16, "PCM_24": 24}.get(self._subtype)
+        bits = _BITS.get(self._subtype)
         if bits is None:
             return block
         top = 2 ** (bits - 1)
         steps = np.clip(np.rint(block.astype(np.float64) * top), -top, top - 1)
-        return steps.astype(np.int16) if bits == 16 else steps.astype(np.int32) << 8
+        # libsndfile takes the upper bits.
+        return steps.astype(np.int32) << (32 - bits)
 
     def close(self) -> None:
         """Finish the hidden file and see that all is in it; it is moved when ``with`` is left.
@@ -153,52 +173,52 @@ class AudioWriter:
                 file.seek(self._written - 1)
                 whole = whole and len(file.read(1)) == 1
         except soundfile.LibsndfileError as error:
-            raise self._failure() from error
+            raise self.failure() from error
         if not whole:
-            raise self._failure()
+            raise self.failure()
 
     def _name(self) -> bytes | Path:
         """The hidden file; bytes let names through that are no valid UTF-8."""
-        return os.fsencode(self._part) if os.name == "posix" else self._part
+        return os.fsencode(self.part) if os.name == "posix" else self.part
 
-    def _failure(self) -> OSError:
-        free = shutil.disk_usage(self.path.parent).free / 1e6
-        return OSError(
-            f"{self.path} could not be written to its end; that disk has {free:.0f} MB left: "
-            "make room or choose another folder"
-        )
-
-    def _remove(self) -> None:
-        self._part.unlink(missing_ok=True)
-
-    def __enter__(self) -> "AudioWriter":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self.close()
-                os.replace(self._part, self.path)
-            else:
-                with suppress(soundfile.LibsndfileError):
-                    self._file.close()
-        finally:
-            self._remove()
+    def abandon(self) -> None:
+        """Let go of the hidden file."""
+        with suppress(soundfile.LibsndfileError):
+            self._file.close()
 
 
-def _format(path: Path, sample_rate: int, channels: int) -> str:
+def _format(path: Path, container: str | None, sample_rate: int, channels: int) -> str:
     """Name the format in libsndfile's words, or complain that it can not hold such a sound."""
-    name = FORMATS.get(path.suffix.lower())
+    name = container or FORMATS.get(path.suffix.lower())
     if name is None:
         raise ValueError(f"{path}: expected a name that ends in one of {', '.join(FORMATS)}")
-    most, lowest, highest = _LIMITS[name]
+    most, lowest, highest = _LIMITS.get(name, _LIMITS["WAV"])
     rates = f"{lowest} to {highest} Hz"
     fits = lowest <= sample_rate <= highest
     if name == "MP3":
-        fits, rates = sample_rate in _MP3_RATES, ", ".join(map(str, _MP3_RATES)) + " Hz"
+        fits, rates = sample_rate in MP3_RATES, ", ".join(map(str, MP3_RATES)) + " Hz"
     if not fits or not 1 <= channels <= most:
         raise ValueError(
             f"{path}: {name.lower()} can not hold {channels} channel(s) at {sample_rate} Hz, only "
             f"up to {most} at {rates}: choose wav, which holds all"
         )
     return name
+
+
+def _level(subtype: str, bit_rate: int | None, sample_rate: int, channels: int) -> float | None:
+    """The point on libsndfile's scale for a bit rate, by what it makes of it in each format."""
+    if bit_rate is None or subtype not in _COMPRESSION:
+        return _COMPRESSION.get(subtype)
+    kbits = bit_rate / 1000
+    if subtype == "VORBIS":
+        stereo = kbits * 2 / channels * 44100 / max(sample_rate, 8000)
+        level = 1 - float(np.interp(stereo, _VORBIS_RATES, np.arange(11))) / 10
+    elif subtype == "OPUS":
+        level = (256 - kbits / channels) / 250
+    else:
+        lowest, highest = (32, 320) if sample_rate >= 32000 else (8, 160)
+        if sample_rate < 16000:
+            highest = 64
+        level = (highest - kbits) / (highest - lowest)
+    # At the very end of its scale, libsndfile refuses mp3.
+    return min(max(level, 0.0), 0.99)

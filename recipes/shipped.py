@@ -20,28 +20,30 @@ fretsonfire-songs-sectoid, fretsonfire-songs-muldjord, colobot-common-sounds, fr
 flare-data, planetblupi-common, xmoto-data, warmux-data and asc-music.
 
 Songs without stems get the teacher's (recipes/labels.py) and count less than those with true stems.
-A tenth of the seconds of each kind is held out for validation, by artist. Weights that have seen
-mixtures_nc are not for commercial use; ``--free_only`` trains without it.
+A tenth of the seconds of each kind is held out, by artist; minutes of the held-out songs
+with stems or labels make up ``valid.jsonl``. ``test.jsonl`` holds all five songs with true stems
+that are not trained on, whole: two of them are in both. Weights that have seen mixtures_nc are not
+for commercial use; ``--free_only`` trains without it.
 
 ::
 
-    python -m recipes.shipped --source_dir DIR --storage_dir data/shipped
+    python -m recipes.shipped download --storage_dir DIR --source_dir CORPUS
+    python -m recipes.shipped prepare --storage_dir DIR --jobs 2
 """
 
 import argparse
 import hashlib
-import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from asteroid_karaoke.manifest import Song
 
-from . import licences, stems, teacher
+from . import corpora, licences, stems, teacher
 from .labels import label_song
 from .songs import (
     Entry,
@@ -57,6 +59,20 @@ POOLS = {**stems.POOLS, "mixtures": "mixture", "mixtures_nc": "mixture"}
 VALIDATION_SONGS = ("stems/lithium", "stems/caesium")
 #: Share of each kind's seconds that is held out.
 HELD_OUT = 0.1
+#: How often a second of each kind is drawn; labelled songs besides count by their confidence, which
+#: makes theirs 0.6 to 1.3. What is plenty, and what is no singing, is drawn less.
+WEIGHTS = {"stems": 1.5, "mixtures": 2.0, "voice_only": 0.5, "music_only": 0.5}
+#: From which second to which a held-out song is validated on: whole ones would take longer than the
+#: training between two validations.
+VALID_SECONDS = {"stems": (60, 120), "mixtures": (60, 90)}
+#: Music that is no use, found by ear and by recipes.check.
+LEFT_OUT = {
+    "music_only/Flare__battle_theme": "is supertux-data's battle_theme",
+    "music_only/Olivier_Militon__Apnee2": "is much like Apnee",
+    "music_only/FreedroidRPG__TechBattle": "is much like AmbientBattle",
+    "music_only/Colobot__music007": "seems to hold singing",
+    "music_only/trackballs-data__tb_hrluebke": "holds singing",
+}
 #: Music in which more than this share of the seconds seems to hold singing is left out.
 SINGING_LIMIT = 0.2
 
@@ -100,8 +116,9 @@ def prepare_shipped(
     output_dir: str | os.PathLike,
     free_only: bool = False,
     jobs: int = 1,
+    scheduler: str | None = None,
 ) -> dict[str, list[Song]]:
-    """Decode and label all songs and write the manifests; ``test.jsonl`` is empty.
+    """Decode and label all songs and write the manifests and licenses.json.
 
     Args:
         corpus_dir: The folder that `download_shipped` gave.
@@ -109,6 +126,7 @@ def prepare_shipped(
         free_only: Do not train on songs under non-commercial licences. The songs to validate on
             stay the same, so that both ways can be compared.
         jobs: Number of songs worked on at a time; -1 for one a core.
+        scheduler: Address of a Dask scheduler, see recipes/cluster.py.
 
     Returns:
         The songs of each split.
@@ -116,22 +134,23 @@ def prepare_shipped(
     Raises:
         FileNotFoundError: There is no such folder, or the teacher's weights are not installed.
         ValueError: No song can be used.
+        OSError: The cluster is lost.
     """
     teacher.checkpoints()
     entries, faults = find_shipped(corpus_dir)
-    faults += [
-        Fault(e.id, f"singing in {_singing(e):.0%} of its seconds") for e in entries if _sung(e)
-    ]
-    entries = [e for e in entries if not _sung(e) and not (free_only and _not_free(e))]
+    faults += [Fault(e.id, reason) for e in entries if (reason := _why_not(e))]
+    entries = [e for e in entries if not _why_not(e) and not (free_only and _not_free(e))]
     output = Path(output_dir)
     whole = partial(prepare_song, corpus="shipped", output_dir=output, decode=True)
     mixtures = [entry for entry in entries if set(entry.stems) == {"mixture"}]
     others = [entry for entry in entries if entry not in mixtures]
-    songs, failed = prepare_all(whole, others, jobs, "decode")
-    labelled, unlabelled = prepare_all(
-        partial(label_song, corpus="shipped", output_dir=output), mixtures, jobs, "label"
-    )
-    return write_manifests(songs + labelled, faults + failed + unlabelled, output)
+    songs, failed = prepare_all(whole, others, jobs, "decode", scheduler)
+    label = partial(label_song, corpus="shipped", output_dir=output)
+    labelled, unlabelled = prepare_all(label, mixtures, jobs, "label", scheduler)
+    chosen = [part for song in songs + labelled for part in _placed(song)]
+    splits = write_manifests(chosen, faults + failed + unlabelled, output)
+    licences.write(licenses(corpus_dir, free_only), output)
+    return splits
 
 
 def find_shipped(corpus_dir: str | os.PathLike) -> tuple[list[Entry], list[Fault]]:
@@ -167,7 +186,7 @@ def licenses(corpus_dir: str | os.PathLike, free_only: bool = False) -> list[dic
         FileNotFoundError: There is no such folder.
     """
     entries, _ = find_shipped(corpus_dir)
-    trained_on = (e for e in entries if e.split == "train" and not _sung(e))
+    trained_on = (e for e in entries if e.split == "train" and not _why_not(e))
     return licences.describe(e for e in trained_on if not (free_only and _not_free(e)))
 
 
@@ -188,16 +207,33 @@ def _held_out(entries: Iterable[Entry]) -> set[str]:
     return chosen
 
 
-def _kind(entry: Entry) -> str:
+def _placed(song: Song) -> Iterator[Song]:
+    """A song as it is trained on, or as it is validated and tested on."""
+    kind = _kind(song)
+    if song.split == "train":
+        unvoiced = kind == "mixtures" and song.role == "music"
+        factor = 1.0 if unvoiced else WEIGHTS[kind]
+        yield replace(song, weight=round(song.weight * factor, 3))
+        return
+    if kind in VALID_SECONDS and song.role == "stems":
+        first, last = (second * song.sample_rate for second in VALID_SECONDS[kind])
+        long = song.frames >= last
+        place = {"start": first, "stop": last} if long else {}
+        yield replace(song, **place, weight=1.0)
+    if kind in ("stems", "validation"):
+        yield replace(song, id=f"{song.id}#whole", split="test")
+
+
+def _kind(entry: Entry | Song) -> str:
     return entry.id.split("/")[0].removesuffix("_nc")
 
 
-def _singing(entry: Entry) -> float:
-    return float(entry.facts.get("singing_fraction") or 0)
-
-
-def _sung(entry: Entry) -> bool:
-    return _kind(entry) == "music_only" and _singing(entry) > SINGING_LIMIT
+def _why_not(entry: Entry) -> str:
+    """Why a song is left out; nothing where it is not."""
+    singing = float(entry.facts.get("singing_fraction") or 0)
+    if _kind(entry) == "music_only" and singing > SINGING_LIMIT:
+        return f"singing in {singing:.0%} of its seconds"
+    return LEFT_OUT.get(entry.id, "")
 
 
 def _not_free(entry: Entry) -> bool:
@@ -213,22 +249,27 @@ def _copy(file: Path, target: Path) -> None:
     os.replace(part, target)
 
 
+def _download(storage_dir: Path, source_dir: Path | None) -> None:
+    folder = storage_dir / "source"
+    if source_dir is None and not (folder / "index.csv").is_file():
+        raise FileNotFoundError(
+            "no corpus: give --source_dir, a folder with index.csv and the files it lists "
+            "(recipes/shipped.py says what and from where)"
+        )
+    download_shipped(folder, source_dir or folder)
+
+
+def _prepare(storage_dir: Path, **options) -> None:
+    prepare_shipped(storage_dir / "source", storage_dir.resolve(), **options)
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Decode and label the training set of the shipped weights, and write its manifests."""
+    """Copy the training set of the shipped weights, or decode and label it and write manifests."""
     parser = argparse.ArgumentParser(prog="python -m recipes.shipped", description=main.__doc__)
-    parser.add_argument("--source_dir", type=Path, required=True, help="folder with index.csv")
-    parser.add_argument("--storage_dir", type=Path, required=True, help="where all goes")
-    parser.add_argument("--free_only", action="store_true", help="train on free licences alone")
-    parser.add_argument("--jobs", type=int, default=1, help="songs at a time; -1: one a core")
-    args = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        corpus_dir = download_shipped(args.storage_dir / "source", args.source_dir)
-        prepare_shipped(corpus_dir, args.storage_dir, args.free_only, args.jobs)
-    except (OSError, ValueError) as error:
-        print(f"recipes.shipped: {error}", file=sys.stderr)
-        return 2
-    return 0
+    download, prepare = corpora.add_steps(parser, _download, _prepare)
+    download.add_argument("--source_dir", type=Path, help="folder with index.csv")
+    prepare.add_argument("--free_only", action="store_true", help="train on free licences alone")
+    return corpora.run_step(parser, arguments)
 
 
 if __name__ == "__main__":

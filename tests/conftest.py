@@ -1,6 +1,7 @@
 """What every test, or more than one test file, needs."""
 
 import importlib.util
+import os
 import socket
 from pathlib import Path
 
@@ -14,6 +15,14 @@ import asteroid_karaoke  # noqa: F401  (mends torchaudio before a test imports a
 def one_thread():
     """More threads slow small tensors down, and a busy machine by far more."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_of_its_own(tmp_path_factory):
+    """Exported networks go to a folder of the tests' own, not to the user's."""
+    os.environ["ASTEROID_KARAOKE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    del os.environ["ASTEROID_KARAOKE_CACHE"]
 
 
 @pytest.fixture(autouse=True)

@@ -345,6 +345,52 @@ def test_an_mp3_without_a_length_is_counted(tmp_path):
     assert frames == pytest.approx(4 * RATE, abs=3000)
 
 
+# Ogg files that libsndfile does not take for what they are.
+
+
+def pages(data):
+    """The pages of an Ogg file (RFC 3533, section 6)."""
+    while data:
+        size = 27 + data[26] + sum(data[27 : 27 + data[26]])
+        yield bytearray(data[:size])
+        data = data[size:]
+
+
+def with_position(page, position):
+    """An Ogg page at another place of time, with its checksum."""
+    page[6:14], page[22:26] = position.to_bytes(8, "little"), bytes(4)
+    rest = 0
+    for byte in page:
+        rest ^= byte << 24
+        for _ in range(8):
+            rest = (rest << 1 ^ (0x04C11DB7 if rest >> 31 else 0)) & 0xFFFFFFFF
+    page[22:26] = rest.to_bytes(4, "little")
+    return page
+
+
+@pytest.mark.parametrize("number", (2, 4))
+def test_an_opus_file_that_libsndfile_calls_malformed_is_read(tmp_path, number):
+    """Its time stamps jump, at the start or in the midst; FFmpeg and all players play it."""
+    path, samples = tmp_path / "a.opus", noise(frames=6 * 48000) / 4
+    soundfile.write(path, samples.T, 48000, format="OGG", subtype="OPUS")
+    whole, found = audio.read(path), list(pages(path.read_bytes()))
+    found[number] = with_position(found[number], 100)
+    path.write_bytes(b"".join(found))
+    with pytest.raises(soundfile.LibsndfileError, match="malformed"):
+        soundfile.read(path)
+    again = audio.read(path)
+    assert again.shape == whole.shape
+    np.testing.assert_allclose(again[:, 48000:], whole[:, 48000:], atol=0.05)
+
+
+def test_chained_songs_are_read_to_the_end(tmp_path):
+    for name in ("a.ogg", "b.ogg"):
+        audio.write(tmp_path / name, noise(frames=RATE), RATE)
+    both = (tmp_path / "a.ogg").read_bytes() + (tmp_path / "b.ogg").read_bytes()
+    (tmp_path / "c.ogg").write_bytes(both)
+    assert audio.info(tmp_path / "c.ogg").frames == pytest.approx(2 * RATE, abs=2000)
+
+
 # Writing.
 
 

@@ -7,6 +7,7 @@ from asteroid_karaoke import audio, scores
 from asteroid_karaoke.baselines import BASELINES
 
 RATE = 44100
+CEILINGS = {"ideal_ratio_mask", "ideal_complex_mask"}
 
 
 @pytest.fixture
@@ -66,9 +67,76 @@ def test_ratio_mask_of_silent_vocals_leaves_the_accompaniment(sources):
     np.testing.assert_allclose(estimates, sources, atol=1e-6)
 
 
-def test_shapes_must_fit(sources):
+@pytest.mark.parametrize("name", CEILINGS)
+def test_shapes_must_fit(sources, name):
     with pytest.raises(ValueError, match="expected"):
-        BASELINES["ideal_ratio_mask"](sources[0, :, 1:], sources, RATE)
+        BASELINES[name](sources[0, :, 1:], sources, RATE)
+    with pytest.raises(ValueError, match="sources are None"):
+        BASELINES[name](sources[0], None, RATE)
+
+
+@pytest.mark.parametrize("name", sorted({*BASELINES} - CEILINGS))
+def test_only_ceilings_look_at_the_truth(sources, name):
+    mixture = sources.sum(axis=0)
+    blind = BASELINES[name](mixture, None, RATE)
+    np.testing.assert_array_equal(blind, BASELINES[name](mixture, sources, RATE))
+
+
+@pytest.mark.parametrize("name", sorted({*BASELINES} - {"mixture", "channel_inverted"}))
+def test_masks_add_up_to_the_mixture(sources, name):
+    mixture = sources.sum(axis=0)
+    estimates = BASELINES[name](mixture, sources, RATE)
+    np.testing.assert_allclose(estimates.sum(axis=0), mixture, atol=1e-6)
+
+
+def test_complex_mask_is_the_higher_ceiling_and_has_a_limit(sources):
+    mixture = sources.sum(axis=0)
+    ratio, full = (
+        BASELINES[name](mixture, sources, RATE)
+        for name in ("ideal_ratio_mask", "ideal_complex_mask")
+    )
+    for source, low, high in zip(sources, ratio, full, strict=True):
+        assert scores.usdr(source, low) + 6 < scores.usdr(source, high) < 60
+    # A voice that the backing cancels to a tenth would need a mask of ten.
+    sources[1] = -0.9 * sources[0]
+    vocals, _ = BASELINES["ideal_complex_mask"](sources.sum(axis=0), sources, RATE)
+    np.testing.assert_allclose(vocals, 0.15 * sources[0], atol=1e-5)
+
+
+def test_inverting_a_channel_removes_the_middle(sources):
+    middle, sides = sources[0], np.stack([sources[1, 0], 0 * sources[1, 0]])
+    middle[1] = middle[0]
+    vocals, accompaniment = BASELINES["channel_inverted"](middle + sides, None, RATE)
+    np.testing.assert_allclose(accompaniment, np.stack([sides[0] / 2] * 2), atol=1e-7)
+    np.testing.assert_allclose(vocals, middle + sides[0] / 2, atol=1e-7)
+    _, silence = BASELINES["channel_inverted"](middle, None, RATE)
+    assert not silence.any()
+
+
+def test_repeating_bars_are_the_accompaniment():
+    """Noise that comes again each second, and a note that is sung once."""
+    rng = np.random.default_rng(0)
+    bar = 0.1 * rng.standard_normal((1, 40 * 1024))
+    time = np.arange(40 * 1024) / RATE
+    vocals = np.zeros((1, 8 * bar.shape[1]))
+    vocals[0, 3 * len(time) : 4 * len(time)] = 0.3 * np.sin(2 * np.pi * 440 * time)
+    sources = np.stack([vocals, np.tile(bar, 8)]).astype(np.float32)
+    estimates = BASELINES["repet_sim"](sources.sum(axis=0), None, RATE)
+    assert scores.usdr(sources[0], estimates[0]) > 6
+    assert scores.usdr(sources[1], estimates[1]) > 12
+
+
+def test_median_filters_find_what_moves():
+    """A wobbling note against a held chord and clicks."""
+    time = np.arange(4 * RATE) / RATE
+    phase = 2 * np.pi * 700 * time - 30 * np.cos(2 * np.pi * 5 * time) * 0.5
+    voice = 0.2 * np.sin(phase) + 0.1 * np.sin(2 * phase)
+    chord = sum(0.1 * np.sin(2 * np.pi * f * time) for f in (220, 277, 330))
+    chord[:: RATE // 4] += 1
+    sources = np.stack([voice, chord])[:, None].astype(np.float32)
+    estimates = BASELINES["median_filters"](sources.sum(axis=0), None, RATE)
+    assert scores.usdr(sources[0], estimates[0]) > 6
+    assert scores.usdr(sources[1], estimates[1]) > 6
 
 
 def test_the_real_excerpt_has_its_known_scores(stempeg_excerpt):
@@ -82,6 +150,11 @@ def test_the_real_excerpt_has_its_known_scores(stempeg_excerpt):
 
     streams = [f"{stempeg_excerpt}#stream={n}" for n in (1, 2, 3, 4)]
     sources = np.stack([audio.read(streams[3]), audio.read(streams[:3])])
-    for name, expected in (("mixture", [-6.23, 6.23]), ("ideal_ratio_mask", [7.98, 14.96])):
+    expected_scores = {
+        "mixture": [-6.23, 6.23],
+        "ideal_ratio_mask": [7.98, 14.96],
+        "ideal_complex_mask": [27.13, 34.99],
+    }
+    for name, expected in expected_scores.items():
         estimates = BASELINES[name](sources.sum(axis=0), sources, RATE)
         assert list(map(sdr, sources, estimates)) == pytest.approx(expected, abs=0.02)

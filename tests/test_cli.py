@@ -1,5 +1,6 @@
 """The command line: what it writes, what it says, and how it ends."""
 
+import hashlib
 import json
 import os
 import resource
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from asteroid_karaoke import KaraokeNet, __version__, audio, cli, model, scores
+from asteroid_karaoke import KaraokeNet, __version__, audio, cli, loading, model, scores
 
 RATE = 44100
 
@@ -22,6 +23,8 @@ def weights(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "tiny.pth"
     torch.save(KaraokeNet(size="tiny").serialize(), path)
+    card = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    path.with_suffix(".json").write_text(json.dumps(card))
     return path
 
 
@@ -64,7 +67,7 @@ def test_separate_writes_two_files_that_add_up_and_says_what_it_does(folder, wei
     assert names(folder) == ["song.wav", "song_karaoke.wav", "song_vocals.wav"]
     total = audio.read(["song_karaoke.wav", "song_vocals.wav"])
     np.testing.assert_allclose(total, noise(), rtol=0, atol=1e-6)
-    assert out[0] == f"model {weights} on cpu"
+    assert out[0].startswith(f"model {weights} on cpu: ")
     assert out[1].startswith("song.wav: 1 s long, about ")
     assert out[2] == "song_karaoke.wav  song_vocals.wav"
 
@@ -84,8 +87,8 @@ def test_a_bad_song_is_one_line_and_the_others_are_done(folder, weights, capfd):
     # mpg123 comments on both of these on standard error, past Python.
     (folder / "cut.mp3").write_bytes((folder / "long.mp3").read_bytes()[:-9000])
     (folder / "text.mp3").write_text("la la la\n" * 999)
-    bad = ["missing.wav", "cut.mp3", "text.mp3", "folder"]
-    (folder / "folder").mkdir()
+    bad = ["missing.wav", "cut.mp3", "text.mp3", "pipe"]
+    os.mkfifo("pipe")
     code, out, err = run(
         capfd, "separate", *bad, "good.wav", "-o", "out", "--model", weights, "--format", "flac"
     )
@@ -93,8 +96,14 @@ def test_a_bad_song_is_one_line_and_the_others_are_done(folder, weights, capfd):
     assert len(err) == len(bad)
     for name, line in zip(bad, err, strict=True):
         assert line.startswith(f"asteroid-karaoke: {name} ")
-    assert names(folder / "out") == ["good_karaoke.flac", "good_vocals.flac"]
-    assert out[-1] == "out/good_karaoke.flac  out/good_vocals.flac"
+    assert names(folder / "out") == [
+        "asteroid-karaoke.jsonl",
+        "good_karaoke.flac",
+        "good_vocals.flac",
+    ]
+    assert "out/good_karaoke.flac  out/good_vocals.flac" in out
+    assert out[-5] == "1 done, 0 skipped, 4 failed"
+    assert [line.split()[:2] for line in out[-4:]] == [["failed:", name] for name in bad]
 
 
 def test_a_model_that_fails_names_the_song(folder, weights, capfd, monkeypatch):
@@ -176,6 +185,35 @@ def test_a_format_that_can_not_hold_the_song_is_one_line(folder, weights, capfd)
     assert names(folder) == ["song.wav"]
 
 
+def test_many_songs_end_with_a_summary_and_go_on_the_next_time(folder, weights, capfd):
+    for number, name in enumerate(("lib/a.wav", "lib/x/b.wav")):
+        audio.write(name, noise(9000, seed=number), RATE)
+    (folder / "lib" / "bad.wav").write_text("no sound")
+    command = ("separate", "lib", "-o", "out", "--jobs", "2", "--model", weights)
+    code, out, err = run(capfd, *command, "--stems", "karaoke", "--name", "{title} - {stem}")
+    assert (code, len(err)) == (1, 1)
+    assert out[-2:] == ["2 done, 0 skipped, 1 failed", "failed: " + err[0].partition(": ")[2]]
+    assert sorted(path.name for path in folder.glob("out/**/*.wav")) == [
+        "a - karaoke.wav",
+        "b - karaoke.wav",
+    ]
+    code, out, _ = run(capfd, *command, "--stems", "karaoke", "--name", "{title} - {stem}")
+    assert (code, out[-2]) == (1, "0 done, 2 skipped, 1 failed")
+
+
+def test_the_knobs_turn(folder, weights, capfd):
+    audio.write("song.wav", noise(3 * RATE), RATE, "FLOAT")
+    command = ("separate", "song.wav", "--model", weights, "--vocals-level", "-6dB", "-o")
+    assert run(capfd, *command, "a", "--start", "0:01", "--end", "2.5")[0] == 0
+    assert run(capfd, *command, "b", "--preview", "1", "--stems", "karaoke")[0] == 0
+    vocals, karaoke = (audio.read(f"a/song_{stem}.wav") for stem in ("vocals", "karaoke"))
+    song = audio.read("song.wav", RATE, round(1.5 * RATE))
+    wanted = song - vocals * np.float32(1 - 10 ** (-6 / 20))
+    np.testing.assert_allclose(karaoke, wanted, atol=1e-6)
+    assert audio.info("b/song_karaoke.wav").frames == RATE
+    assert names(folder / "b") == ["song_karaoke.wav"]
+
+
 # Which model, which device.
 
 
@@ -224,8 +262,8 @@ def test_a_model_of_another_class_is_refused(folder, capfd):
 def test_a_shipped_name_is_a_model(folder, shipped, capfd, monkeypatch):
     audio.write("song.wav", noise(5000), RATE)
     assert run(capfd, "separate", "song.wav", "--model", "tiny")[0] == 0
-    monkeypatch.setattr(cli, "DEFAULT_MODEL", "tiny")
-    code, out, _ = run(capfd, "separate", "song.wav")
+    monkeypatch.setattr(loading, "DEFAULT_MODEL", "tiny")
+    code, out, _ = run(capfd, "separate", "song.wav", "--overwrite")
     assert code == 0
     assert out[0].startswith("model tiny on ")
 
@@ -237,8 +275,8 @@ def test_a_shipped_name_is_a_model(folder, shipped, capfd, monkeypatch):
 def test_the_best_device_there_is_is_taken(monkeypatch, cuda, mps, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    assert cli._device("auto") == expected
-    assert cli._device("cpu") == "cpu"
+    assert loading.pick_device("auto") == expected
+    assert loading.pick_device("cpu") == "cpu"
 
 
 def test_a_device_that_is_not_there_is_an_error(folder, weights, capfd, monkeypatch):
@@ -261,6 +299,12 @@ def test_a_device_that_is_not_there_is_an_error(folder, weights, capfd, monkeypa
         ("separate",),
         ("separate", "song.wav", "--format", "aac"),
         ("separate", "song.wav", "--device", "toaster"),
+        ("separate", "song.wav", "--stems", "drums"),
+        ("separate", "song.wav", "--name", "{title.__class__}"),
+        ("separate", "song.wav", "--overwrite", "--skip-existing"),
+        ("separate", "song.wav", "--bitrate", "1"),
+        ("separate", "song.wav", "--preview", "--start", "3"),
+        ("separate", "*.wav"),
         ("score", "--references", "a"),
         ("score", "--references", "a", "--estimates", "b", "-o", "c", "--jobs", "0"),
         ("score", "--references", "none", "--estimates", "none", "-o", "out"),
@@ -315,8 +359,9 @@ def test_infer_is_asteroids_with_our_models(folder, weights, shipped, capfd):
 def test_score_prints_a_table_and_counts_failures(folder, capfd, monkeypatch):
     asked = {}
 
-    def score_folders(references, estimates, output, jobs):
+    def score_folders(references, estimates, output, jobs, engine):
         asked.update(references=references, estimates=estimates, output=output, jobs=jobs)
+        assert engine == "fast"
         stems = {f"{stem}_{m}": 1.5 for stem in scores.STEMS for m in ("SDR", "SIR", "ISR", "SAR")}
         return {**stems, "failed": failed}
 

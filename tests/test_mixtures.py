@@ -85,6 +85,20 @@ def pairs(dataset: RandomMixtures, number: int) -> list[tuple[int | None, int | 
     return [(song_of(v, voice_hertz), song_of(a, backing_hertz)) for v, a in items]
 
 
+def test_an_item_says_which_songs_it_is_made_of(songs):
+    dataset = mixtures(songs, no_voice=0.2, augmentation=1.0)
+    for index, (voice, backing) in enumerate(pairs(mixtures(songs, no_voice=0.2), 20)):
+        parts = [f"accompaniment of {backing}"]
+        parts += [] if voice is None else [f"vocals of {voice}"]
+        plain = mixtures(songs, no_voice=0.2).describe(index)
+        assert plain == f"item {index}: {' + '.join(parts)}"
+        before = dataset[index][0]
+        assert dataset.describe(index).startswith(f"item {index}: accompaniment of ")
+        assert torch.equal(dataset[index][0], before)
+    noise = VoiceAndNoise(only(songs, "vocals"), 0.25, 100, RATE, Mixing(no_backing=0.5))
+    assert noise.describe(0).startswith("item 0: vocals of ")
+
+
 def test_an_item_is_a_mixture_and_its_exact_parts(songs):
     for index in range(60):
         mixture, sources = mixtures(songs, original=0.3, no_voice=0.1, augmentation=1.0)[index]

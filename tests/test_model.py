@@ -45,6 +45,16 @@ def test_shapes_that_asteroid_passes(model, shape, expected):
     assert model(torch.randn(shape)).shape == expected
 
 
+@torch.no_grad()
+def test_a_network_of_one_channel_separates_each_by_itself():
+    net = KaraokeNet(size="tiny", channels=1).eval()
+    song = torch.randn(2, 3, 9000, generator=torch.Generator().manual_seed(0))
+    estimates = net(song)
+    assert estimates.shape == (2, 2, 3, 9000)
+    for channel in range(3):
+        torch.testing.assert_close(estimates[:, :, channel], net(song[:, channel]))
+
+
 @pytest.mark.parametrize("shape", [(), (1, 3, 100), (1, 1, 2, 100)])
 def test_other_shapes_are_refused(model, shape):
     with pytest.raises(ValueError, match=r"expected \(time,\), \(batch, time\) or"):

@@ -59,6 +59,26 @@ def test_spectrograms(tone, tmp_path):
     assert len(np.unique(image.reshape(-1, 3), axis=0)) > 100
 
 
+def test_a_separation(tone, tmp_path, monkeypatch):
+    """The mask is the estimate's share of the mixture in dB, and none where that is silent."""
+    drawn = {}
+
+    def spy(images, *args, original=plots._draw):
+        drawn.update(images.values())
+        return original(images, *args)
+
+    monkeypatch.setattr(plots, "_draw", spy)
+    path = plots.plot_separation(2 * tone, tone, 0.2 * tone, RATE, tmp_path / "epoch_1.png")
+    assert list(drawn) == ["mixture", "voice", "estimate", "mask"]
+    row, column = np.unravel_index(drawn["mixture"].argmax(), drawn["mixture"].shape)
+    assert drawn["mask"][row, column] == pytest.approx(-20, abs=0.01)
+    assert drawn["mask"][:, 0].max() == plots.MASK_FLOOR_DB
+    assert picture(path).shape[0] < 800
+    with pytest.raises(ValueError, match="'estimate' is"):
+        plots.plot_separation(tone, tone, tone[0], RATE, tmp_path / "no.png")
+    assert not (tmp_path / "no.png").exists()
+
+
 @pytest.mark.parametrize("samples", [1, 100, 60 * RATE])
 def test_any_length(samples, tmp_path):
     noise = np.random.default_rng(0).standard_normal((1, samples), dtype=np.float32)

@@ -9,6 +9,7 @@ import soundfile
 import torch
 
 from asteroid_karaoke import audio, manifest, scores
+from asteroid_karaoke.manifest import Song
 from recipes import labels, licences, shipped, teacher
 from recipes.songs import Entry
 
@@ -203,13 +204,45 @@ def test_the_shipped_corpus_becomes_manifests(tmp_path, stub_teacher, caplog):
     source = build_corpus(tmp_path / "source")
     corpus = shipped.download_shipped(tmp_path / "corpus", source)
     splits = shipped.prepare_shipped(corpus, tmp_path / "out")
-    assert {song.id for song in splits["valid"]} >= {"stems/lithium", "validation/rap"}
-    assert {song.id for song in splits["train"]} >= {"stems/sodium", "mixtures_nc/song"}
-    held_out = [song for song in splits["valid"] if song.role == "music"]
-    assert len(held_out) == 1, "a tenth of 13 artists of a second each"
+    assert [song.id for song in splits["valid"]] == ["stems/lithium"]
+    assert {song.id for song in splits["test"]} == {"stems/lithium#whole", "validation/rap#whole"}
+    trained_on = {song.id: song for song in splits["train"]}
+    assert trained_on.keys() >= {"stems/sodium", "mixtures_nc/song"}
+    music = [name for name in trained_on if name.startswith("music_only/")]
+    assert len(music) == 11, "of 13 artists of a second each a tenth is held out; one sings"
     assert "music_only/choir: singing in 90% of its seconds" in caplog.text
-    assert not splits["test"]
+    true = trained_on["stems/sodium"].weight
+    assert true == max(song.weight for song in splits["train"])
     manifest.validate(manifest.read(tmp_path / "out" / "train.jsonl"))
+    assert (tmp_path / "out" / "licenses.json").is_file()
+
+
+def test_minutes_of_held_out_songs_are_validated_on(tmp_path):
+    source = tmp_path / "song.wav"
+    place = {"vocals": str(source), "accompaniment": str(source)}
+    song = Song("stems/lithium", "valid", "x", "stems", "CC0", 100, 2, 20_000, **place)
+    cut, whole = shipped._placed(song)
+    assert (cut.start, cut.stop, cut.split) == (6000, 12_000, "valid")
+    assert (whole.start, whole.stop, whole.split) == (0, 20_000, "test")
+
+
+def test_what_is_in_the_corpus_twice_is_left_out(tmp_path, stub_teacher, caplog, monkeypatch):
+    monkeypatch.setattr(shipped, "LEFT_OUT", {"stems/sodium": "is another's"})
+    splits = shipped.prepare_shipped(build_corpus(tmp_path / "corpus"), tmp_path / "out")
+    assert "stems/sodium" not in {song.id for song in splits["train"]}
+    assert "stems/sodium: is another's" in caplog.text
+
+
+def test_the_command_line_goes_from_files_to_manifests(tmp_path, stub_teacher, capsys):
+    storage = tmp_path / "data"
+    assert shipped.main(["download", "--storage_dir", str(storage)]) == 2
+    assert "no corpus: give --source_dir" in capsys.readouterr().err
+    source = build_corpus(tmp_path / "source")
+    assert not shipped.main(
+        ["download", "--storage_dir", str(storage), "--source_dir", str(source)]
+    )
+    assert not shipped.main(["prepare", "--storage_dir", str(storage)])
+    assert manifest.read(storage / "train.jsonl")
 
 
 def test_free_only_leaves_out_what_is_trained_on_but_not_what_validates(tmp_path, stub_teacher):

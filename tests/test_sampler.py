@@ -6,7 +6,7 @@ import torch
 from torch import distributed, multiprocessing, nn
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
-from asteroid_karaoke.datasets import EpochSampler
+from asteroid_karaoke.sampler import EpochSampler, SongSampler
 
 # From Python 3.12 on, workers that are forked from a process with threads are warned of.
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
@@ -57,12 +57,13 @@ def _shards(rank: int, address: str, results) -> None:
         sampler.set_epoch(epoch)
         assert len(sampler) == 3
         shards.append(list(DataLoader(Indices(), 1, sampler=sampler)))
+    shards.append(list(DataLoader(Indices(), 1, sampler=SongSampler(7))))
     results.put((rank, [[int(item) for item in shard] for shard in shards]))
     distributed.destroy_process_group()
 
 
 def test_two_processes_share_an_epoch(tmp_path):
-    """No item twice; their batches together are those of one process."""
+    """No item twice; their batches together are those of one process; each song is once."""
     context = multiprocessing.get_context("fork")
     results = context.SimpleQueue()
     address = f"file://{tmp_path}/meeting"
@@ -72,7 +73,10 @@ def test_two_processes_share_an_epoch(tmp_path):
     shards = dict(results.get() for _ in processes)
     for process in processes:
         process.join()
-    assert shards == {0: [[0, 2, 4], [7, 9, 11]], 1: [[1, 3, 5], [8, 10, 12]]}
+    assert shards == {
+        0: [[0, 2, 4], [7, 9, 11], [0, 2, 4, 6]],
+        1: [[1, 3, 5], [8, 10, 12], [1, 3, 5]],
+    }
 
 
 def fit(folder, **options) -> dict[str, list[str]]:

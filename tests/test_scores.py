@@ -212,8 +212,9 @@ def test_folders(folders, stems):
     assert json.loads((output / "final_metrics.json").read_text()) == final
     lines = (output / "all_metrics.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == ["song", "one", "two"]
-    assert lines[0].split(",")[2:8] == [
-        f"vocals_{m}" for m in ("SDR", "SIR", "SAR", "ISR", "uSDR", "silence_dB")
+    assert lines[0].split(",")[2:10] == [
+        f"vocals_{m}"
+        for m in ("SDR", "SIR", "SAR", "ISR", "uSDR", "SI-SDR", "correlation", "silence_dB")
     ]
     assert not list(output.rglob("*.part"))
     over_songs = store(output).agg_frames_tracks_scores()
@@ -227,9 +228,9 @@ def test_scored_songs_are_not_scored_again(folders, leaky, monkeypatch):
     first = scores.score_folders(*folders)
     scored = []
 
-    def spy(references, estimates, sample_rate, name, original=scores.score_song):
+    def spy(references, estimates, sample_rate, name, engine, original=scores.score_song):
         scored.append(name)
-        return original(references, estimates, sample_rate, name)
+        return original(references, estimates, sample_rate, name, engine)
 
     monkeypatch.setattr(scores, "score_song", spy)
     assert scores.score_folders(*folders) == first

@@ -1,14 +1,18 @@
 """Training: leaves what Asteroid's recipes leave, learns, and goes on after a kill as if there had
-been none.
+been none; several processes learn what one does.
 """
 
 import json
+import logging
 import os
 import signal
-import subprocess
+import socket
 import sys
 import time
+import warnings
+from contextlib import redirect_stderr
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -16,28 +20,39 @@ import pytest
 import torch
 import yaml
 from asteroid.models import BaseModel
+from torch import multiprocessing, nn
 
-from asteroid_karaoke import audio, manifest
+from asteroid_karaoke import KaraokeNet, audio, callbacks, manifest
+from asteroid_karaoke.datasets import EpochSampler, Mixing, RandomMixtures, SongDataset
 from asteroid_karaoke.manifest import Song
-from asteroid_karaoke.training import moving_average
+from asteroid_karaoke.training import train
 
 RATE = 8000
-SCRIPT = """
-import sys, yaml, torch
-import asteroid_karaoke
-from asteroid_karaoke import KaraokeNet, manifest
-from asteroid_karaoke.datasets import EpochSampler, Mixing, RandomMixtures, SongDataset
-from asteroid_karaoke.training import train
-torch.set_num_threads(1)
-torch.manual_seed(0)
-conf = yaml.safe_load(open(sys.argv[1]))
-songs = manifest.read(sys.argv[2])
-model = KaraokeNet(size="tiny", sample_rate=8000, n_fft=512, hop_length=128)
-mixing = Mixing(original=0.5)
-train_set = RandomMixtures(songs, segment=1.0, length=8, sample_rate=8000, mixing=mixing)
-val_set = SongDataset(songs, 8000)
-train(conf, model, train_set, val_set, EpochSampler(8), resume="resume" in sys.argv)
-"""
+OPTIONS = {
+    "epochs": 4,
+    "batch_size": 4,
+    "accumulate": 1,
+    "num_workers": 0,
+    "precision": "32-true",
+    "gradient_clip": 5.0,
+    "ema": 0.9,
+    "schedule": "one_cycle",
+    "val_every": 2,  # so the kill comes before the first validation
+    "seed": 0,
+}
+# Each training has a process of its own: it is killed, or one of two, or leaves memory behind.
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
+    pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning"),
+]
+
+
+class Broken(RandomMixtures):
+    """Its item 13, in the second batch of the second epoch, is not a number."""
+
+    def __getitem__(self, index):
+        mixture, sources = super().__getitem__(index)
+        return mixture, sources * (torch.nan if index == 13 else 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -72,43 +87,107 @@ def songs(tmp_path_factory) -> Path:
     return manifest.write(found, folder / "train.jsonl")
 
 
-def write_conf(exp_dir: Path, epochs: int) -> Path:
-    training = {
-        "epochs": epochs,
-        "batch_size": 4,
-        "accumulate": 1,
-        "num_workers": 0,
-        "precision": "32-true",
-        "gradient_clip": 5.0,
-        "ema": 0.9,
-        "val_every": 2,  # so the kill comes before the first validation
-    }
+def work(
+    exp_dir,
+    songs,
+    resume=False,
+    mixtures=RandomMixtures,
+    frozen_norms=False,
+    spoil_gradient=False,
+    draw=False,
+    lr=0.003,
+    **changes,
+):
+    """Train a tiny network; an error's text is left beside the experiment."""
+    warnings.simplefilter("ignore")
+    if not draw:
+        callbacks.plots = mock.Mock()
+    logging.disable()
+    options = {**OPTIONS, **changes}
     conf = {
-        "training": training,
-        "optim": {"optimizer": "adamw", "lr": 0.003},
+        "training": options,
+        "optim": {"optimizer": "adamw", "lr": lr},
         "main_args": {"exp_dir": str(exp_dir)},
     }
-    path = exp_dir.with_suffix(".yml")
-    path.write_text(yaml.safe_dump(conf))
-    return path
+    torch.manual_seed(options["seed"])
+    model = KaraokeNet(size="tiny", sample_rate=RATE, n_fft=512, hop_length=128)
+    if frozen_norms:
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+    else:
+        model.masker.bottleneck.append(nn.Dropout(0.1))
+    if spoil_gradient:
+        model.masker.fold.offset.register_hook(lambda gradient: gradient * torch.inf)
+    known = manifest.read(songs)
+    mixing = Mixing(original=0.5)
+    train_set = mixtures(known, 1.0, 8, RATE, mixing, options["seed"])
+    val_set = SongDataset(known, RATE)
+    with Path(os.devnull).open("w") as nothing, redirect_stderr(nothing):
+        try:
+            train(conf, model, train_set, val_set, EpochSampler(8), resume)
+        except (OSError, ValueError, FloatingPointError) as error:
+            exp_dir.with_suffix(".error").write_text(f"{type(error).__name__}: {error}")
+            sys.exit(1)
 
 
-def command(exp_dir: Path, songs: Path, epochs: int) -> list[str]:
-    return [
-        sys.executable,
-        "-W",
-        "ignore",
-        "-c",
-        SCRIPT,
-        str(write_conf(exp_dir, epochs)),
-        str(songs),
-    ]
+def as_rank(rank: int, port: int, *args, **kwargs):
+    """Be one of two processes that torchrun would have started."""
+    os.environ |= {
+        "TORCHELASTIC_RUN_ID": "test",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "GROUP_RANK": "0",
+    }
+    work(*args, **kwargs)
+
+
+def start(target, *args, **kwargs):
+    process = multiprocessing.get_context("fork").Process(target=target, args=args, kwargs=kwargs)
+    process.start()
+    return process
+
+
+def run(exp_dir: Path, *args, **kwargs) -> str:
+    """Train, and give the error's text, if there was one."""
+    process = start(work, exp_dir, *args, **kwargs)
+    process.join()
+    error = exp_dir.with_suffix(".error")
+    assert process.exitcode == int(error.exists())
+    return error.read_text() if error.exists() else ""
+
+
+def curves(exp_dir: Path) -> np.ndarray:
+    columns = ["loss", "val_loss", "val_usdr_vocals", "val_usdr_accompaniment"]
+    log = pd.read_csv(exp_dir / "log.csv").reindex(columns=["step", *columns])
+    return log.groupby("step").first().to_numpy()
+
+
+def tensors(tree, path=""):
+    """All tensors and numbers of a checkpoint, by their place."""
+    if isinstance(tree, dict | list | tuple):
+        pairs = tree.items() if isinstance(tree, dict) else enumerate(tree)
+        for key, value in pairs:
+            yield from tensors(value, f"{path}/{key}")
+    elif isinstance(tree, torch.Tensor | int | float):
+        yield path, torch.as_tensor(tree)
+
+
+def learnt(exp_dir: Path) -> dict[str, torch.Tensor]:
+    """Weights, their average, optimiser and scheduler in the last checkpoint."""
+    checkpoint = torch.load(exp_dir / "checkpoints" / "last.ckpt", weights_only=True)
+    names = "state_dict current_model_state averaging_state optimizer_states lr_schedulers"
+    return dict(tensors({name: checkpoint[name] for name in names.split()}))
 
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory, songs) -> Path:
     exp_dir = tmp_path_factory.mktemp("exp") / "unbroken"
-    subprocess.run(command(exp_dir, songs, 6), check=True, capture_output=True)
+    assert run(exp_dir, songs, draw=True) == ""
     return exp_dir
 
 
@@ -123,9 +202,15 @@ def test_it_leaves_what_asteroid_users_expect(unbroken):
     assert (unbroken / "curves.png").stat().st_size > 5000
 
 
+def test_it_leaves_a_picture_of_each_validation(unbroken):
+    pictures = sorted(path.name for path in (unbroken / "pictures").iterdir())
+    assert pictures == ["epoch_1.png", "epoch_3.png"]
+
+
 def test_checkpoints_load_safely(unbroken):
     for path in (unbroken / "checkpoints").glob("*.ckpt"):
         torch.load(path, weights_only=True)
+    assert not list((unbroken / "checkpoints").glob("*.part"))
 
 
 def test_the_best_model_is_the_average_that_was_validated(unbroken):
@@ -144,27 +229,80 @@ def test_it_learns(unbroken):
     assert usdrs.iloc[-1] > usdrs.iloc[0] + 1
 
 
-def test_killed_and_gone_on_gives_the_same_curve(unbroken, tmp_path, songs):
+def test_killed_and_gone_on_gives_the_same_bits(unbroken, tmp_path, songs):
+    """So do two trainings with one seed, since all that was killed is the second one's rest."""
     exp_dir = tmp_path / "killed"
-    process = subprocess.Popen(command(exp_dir, songs, 6), stderr=subprocess.DEVNULL)
+    process = start(work, exp_dir, songs)
     last = exp_dir / "checkpoints" / "last.ckpt"
-    while not last.is_file() and process.poll() is None:
-        time.sleep(0.05)
+    while not last.is_file() and process.is_alive():
+        time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "it was over before it was killed"
-    refused = subprocess.run(command(exp_dir, songs, 6), capture_output=True, text=True)
-    assert "holds an experiment already: resume it" in refused.stderr
-    other = subprocess.run([*command(exp_dir, songs, 7), "resume"], capture_output=True, text=True)
-    assert "begun with other settings: epochs was 6, is 7 now" in other.stderr
-    subprocess.run([*command(exp_dir, songs, 6), "resume"], check=True, capture_output=True)
-    columns = ["step", "val_loss", "val_usdr_vocals"]
-    curves = [pd.read_csv(folder / "log.csv") for folder in (unbroken, exp_dir)]
-    expected, found = (curve[columns].dropna().to_numpy() for curve in curves)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, "it was over before it was killed"
+    assert not (exp_dir / "log.csv").exists(), "it had validated before it was killed"
+    assert "holds an experiment already: resume it" in run(exp_dir, songs)
+    exp_dir.with_suffix(".error").unlink()
+    assert "begun with other settings: epochs was 4, is 5 now" in run(
+        exp_dir, songs, True, epochs=5
+    )
+    exp_dir.with_suffix(".error").unlink()
+    assert run(exp_dir, songs, True) == ""
+    np.testing.assert_array_equal(curves(exp_dir), curves(unbroken))
+    expected, found = learnt(unbroken), learnt(exp_dir)
+    assert expected.keys() == found.keys() and len(expected) > 100
+    assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
 
 
-def test_the_average_is_short_at_first():
-    average = moving_average(0.99)
-    old, new = torch.zeros(1), torch.ones(1)
-    assert average(old, new, 0).item() == pytest.approx(0.9)
-    assert average(old, new, 10000).item() == pytest.approx(0.01)
+def test_two_processes_learn_what_one_does(tmp_path, songs):
+    """Half of each batch, and of the three songs, for each; all but batch norms is alike."""
+    how = {"epochs": 2, "accumulate": 2, "frozen_norms": True}
+    assert run(tmp_path / "one", songs, **how) == ""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    how |= {"devices": 2, "strategy": "ddp"}
+    ranks = [start(as_rank, r, port, tmp_path / "two", songs, **how) for r in (0, 1)]
+    for process in ranks:
+        process.join()
+    assert [process.exitcode for process in ranks] == [0, 0]
+    assert len(list((tmp_path / "two" / "logs").iterdir())) == 1, "both have written"
+    one, two = curves(tmp_path / "one"), curves(tmp_path / "two")
+    np.testing.assert_allclose(two, one, rtol=1e-4)
+    expected, found = learnt(tmp_path / "one"), learnt(tmp_path / "two")
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-3, atol=2e-4)
+
+
+def test_a_loss_that_is_no_number_stops_it_and_names_the_songs(tmp_path, songs):
+    exp_dir = tmp_path / "nan"
+    error = run(exp_dir, songs, mixtures=Broken)
+    assert error.startswith("FloatingPointError: the loss is nan in epoch 1, batch 1 (step 3)")
+    expected = Broken(manifest.read(songs), 1.0, 8, RATE, Mixing(original=0.5))
+    assert "; ".join(expected.describe(index) for index in range(12, 16)) in error
+    assert "\n" not in error
+    assert all(value.isfinite().all() for value in learnt(exp_dir).values())
+
+
+def test_a_gradient_that_is_no_number_spoils_nothing(tmp_path, songs):
+    error = run(tmp_path / "inf", songs, spoil_gradient=True)
+    assert error.startswith("FloatingPointError: the gradient is inf in epoch 0, batch 0 (step 0)")
+
+
+def test_it_stops_early(tmp_path, songs):
+    """What learns nothing never betters the loss."""
+    how = {"val_every": 1, "patience": 1, "lr": 0.0, "frozen_norms": True}
+    assert run(tmp_path / "early", songs, **how) == ""
+    log = pd.read_csv(tmp_path / "early" / "log.csv")
+    assert log["val_loss"].count() == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"batch_size": 9}, "8 examples, less than one batch of 9"),
+        ({"schedule": "steps"}, "schedule is 'steps'"),
+    ],
+)
+def test_options_that_do_not_go(changes, complaint, tmp_path, songs):
+    assert complaint in run(tmp_path / "refused", songs, **changes)
+    assert not (tmp_path / "refused").exists()

@@ -2,15 +2,22 @@
 
 A masker is a module from the complex spectrum of the mixture, `(batch, channels, bins, frames)`, to
 a mask of the same shape for the voice. It has ``get_config()`` (its own arguments, plain and flat),
-``context`` (frames on each side that one frame of the mask depends on) and ``transform`` (the
-transform it wants unless told otherwise).
+``context`` (frames on each side that one frame of the mask depends on), ``period`` (a song that is
+shifted by so many frames gives a mask that is shifted by so many) and ``transform`` (the transform
+it wants unless told otherwise).
+
+It may have ``network``, the method that does the work, from one real tensor `(batch, …, frames)` to
+one of the same form: that can be exported and run by another backend. And ``bfloat16_modules``, the
+names of those whose blocks, those with a batch norm of their own, may compute in that precision.
 """
 
 from torch import nn
 
 from .band_cnn import BandCNN
+from .legacy import Legacy
+from .unet import UNet
 
-MASKERS: dict[str, type[nn.Module]] = {"band_cnn": BandCNN}
+MASKERS: dict[str, type[nn.Module]] = {"band_cnn": BandCNN, "legacy": Legacy, "unet": UNet}
 
 
 def get(name: str) -> type[nn.Module]:

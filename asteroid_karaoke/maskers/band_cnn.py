@@ -19,20 +19,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .level import LEVEL_FRAMES, moving_level
+
 #: Channels per level and bottleneck blocks of the named sizes.
 SIZES = {
     "tiny": {"channels": 32, "depth": 4},
     "small": {"channels": 48, "depth": 8},
     "base": {"channels": 128, "depth": 12},
 }
+#: What mixes the rows in the bottleneck.
+BOTTLENECKS = ("conv", "recurrent")
 #: Upper ends of the three bands as shares of all bins (SCNet's), and the bins a row in each.
 BANDS = ((0.175, 4), (0.567, 8), (1.0, 32))
 #: Dilations of the bottleneck's convolutions along time, over and over.
 DILATIONS = (1, 2, 4, 8)
 #: Exponent that flattens the dynamics of what the network sees, as the ear does.
 COMPRESSION = 0.4
-#: Frames on each side that the moving level looks at: 0.37 s at a hop of 1024 samples and 44.1 kHz.
-LEVEL_FRAMES = 16
 #: A voice's bin can be louder than the mixture's, when the backing cancels it.
 MASK_LIMIT = 1.5
 
@@ -43,25 +45,44 @@ class BandCNN(nn.Module):
     Args:
         in_channels: Audio channels.
         n_bins: Frequency bins, ``n_fft // 2 + 1``.
-        size: Named size, one of ``tiny``, ``small``, ``base``.
+        size: Named size, one of ``tiny``, ``small``, ``base`` (0.3, 1.0 and 9.4 M weights).
+        width: Channels of the first level. None, here and below: what the size says.
+        depth: Blocks of the bottleneck. Each widens the context by its dilation.
+        bottleneck: What mixes the rows of a frame: ``conv``, a learnt matrix, or ``recurrent``, a
+            GRU over the rows in both directions. Neither looks at other frames.
 
     Shape:
         - input: `(batch, channels, bins, frames)`, complex
         - output: the same, complex; each value's modulus is below 1.5
 
     Raises:
-        ValueError: There is no such size.
+        ValueError: There is no such size or bottleneck.
     """
 
     #: What :class:`~asteroid_karaoke.KaraokeNet` puts before this masker unless told otherwise.
     transform = {"sample_rate": 44100, "channels": 2, "n_fft": 4096, "hop_length": 1024}
+    #: Frames at whose multiples blocks of a song must start: all frames are treated alike.
+    period = 1
+    #: Modules whose blocks compute in bfloat16 where that is asked for. Their residual sums, and
+    #: the layers that read the spectrum or write the mask, lose too much by it.
+    bfloat16_modules = ("encoder", "bottleneck", "decoder")
 
-    def __init__(self, in_channels: int = 2, n_bins: int = 2049, size: str = "small"):
+    def __init__(
+        self,
+        in_channels: int = 2,
+        n_bins: int = 2049,
+        size: str = "small",
+        width: int | None = None,
+        depth: int | None = None,
+        bottleneck: str = "conv",
+    ):
         super().__init__()
-        if size not in SIZES:
-            raise ValueError(f"size is {size!r}, expected one of {', '.join(SIZES)}")
-        self.size = size
-        width, depth = SIZES[size]["channels"], SIZES[size]["depth"]
+        for name, value, known in (("size", size, SIZES), ("bottleneck", bottleneck, BOTTLENECKS)):
+            if value not in known:
+                raise ValueError(f"{name} is {value!r}, expected one of {', '.join(known)}")
+        width = width or SIZES[size]["channels"]
+        depth = depth or SIZES[size]["depth"]
+        self.config = {"size": size, "width": width, "depth": depth, "bottleneck": bottleneck}
         widths = [width, width * 3 // 2, width * 2]
         self.fold = Fold(3 * in_channels, width, n_bins)
         rows = [self.fold.n_rows]
@@ -72,7 +93,10 @@ class BandCNN(nn.Module):
             nn.Conv2d(i, o, (2, 1), stride=(2, 1)) for i, o in pairwise(widths)
         )
         self.bottleneck = nn.Sequential(
-            *(Block(widths[-1], DILATIONS[i % len(DILATIONS)], rows[-1]) for i in range(depth))
+            *(
+                Block(widths[-1], DILATIONS[i % len(DILATIONS)], rows[-1], bottleneck)
+                for i in range(depth)
+            )
         )
         self.up = nn.ModuleList(nn.Conv2d(i, 2 * o, 1) for o, i in pairwise(widths))
         self.decoder = nn.ModuleList(Block(w) for w in widths[:-1])
@@ -90,21 +114,25 @@ class BandCNN(nn.Module):
 
     def get_config(self) -> dict:
         """The masker's own arguments, plain and flat."""
-        return {"size": self.size}
+        return dict(self.config)
 
     def forward(self, spectrum: Tensor) -> Tensor:
         """Compute the mask; see the class for shapes."""
-        x = self.fold(features(spectrum).contiguous(memory_format=torch.channels_last))
+        return bounded(self.network(features(spectrum)).float())
+
+    def network(self, x: Tensor) -> Tensor:
+        """From what :func:`features` gives to what :func:`bounded` takes, all real."""
+        x = self.fold(x.contiguous(memory_format=torch.channels_last))
         skips = []
         for block, down in zip(self.encoder, self.down, strict=True):
             x = block(x)
             skips.append(x)
-            x = down(F.pad(x, (0, 0, 0, x.shape[2] % 2)))
+            x = down(pad_rows(x, 2))
         x = self.bottleneck(x)
         for block, up in zip(reversed(self.decoder), reversed(self.up), strict=True):
             skip = skips.pop()
             x = block(double_rows(up(x))[:, :, : skip.shape[2]] + skip)
-        return bounded(self.unfold(x).float())
+        return self.unfold(x)
 
 
 def features(spectrum: Tensor) -> Tensor:
@@ -115,13 +143,7 @@ def features(spectrum: Tensor) -> Tensor:
         - output: `(batch, 3 * channels, bins, frames)`
     """
     power = spectrum.real.square() + spectrum.imag.square()
-    level = F.avg_pool1d(
-        power.mean((1, 2)).unsqueeze(1),
-        2 * LEVEL_FRAMES + 1,
-        stride=1,
-        padding=LEVEL_FRAMES,
-        count_include_pad=False,
-    ).clamp(min=1e-10)[:, :, None]
+    level = moving_level(power)
     power = power / level
     scale = (power + 1e-8).pow((COMPRESSION - 1) / 2) / level.sqrt()
     return torch.cat(
@@ -166,9 +188,12 @@ class Fold(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, in_channels, bins, frames)` to `(batch, out_channels, rows, frames)`."""
+        parts = x.split([b - a for a, b, _ in self.bands], dim=2)
         rows = [
-            convolution(F.pad(x[:, :, a:b], (0, 0, 0, (a - b) % n)))
-            for convolution, (a, b, n) in zip(self.convolutions, self.bands, strict=True)
+            convolution(pad_rows(part, n))
+            for convolution, part, (_, _, n) in zip(
+                self.convolutions, parts, self.bands, strict=True
+            )
         ]
         x = torch.cat(rows, dim=2)
         return x + self.offset.to(x.dtype)
@@ -186,12 +211,11 @@ class Unfold(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, in_channels, rows, frames)` to `(batch, out_channels, bins, frames)`."""
-        bins, row = [], 0
-        for layer, (a, b, n) in zip(self.layers, self.bands, strict=True):
-            n_rows = -((b - a) // -n)
-            band = layer(x[:, :, row : row + n_rows]).unflatten(1, (-1, n))
+        bins = []
+        parts = x.split([-((b - a) // -n) for a, b, n in self.bands], dim=2)
+        for layer, part, (a, b, n) in zip(self.layers, parts, self.bands, strict=True):
+            band = layer(part).unflatten(1, (-1, n))
             bins.append(band.transpose(2, 3).flatten(2, 3)[:, :, : b - a])
-            row += n_rows
         return torch.cat(bins, dim=2)
 
 
@@ -199,17 +223,22 @@ class Block(nn.Module):
     """Residual block: a dense 3 × 3 convolution, dilated in time, and a pointwise layer.
 
     Given `n_rows`, all rows of a frame are mixed in between by one learnt matrix, the same for each
-    channel: in channels-last memory that is a single matrix product without a copy.
+    channel: in channels-last memory that is a single matrix product without a copy. Or, if it is to
+    be ``recurrent``, by a GRU.
     """
 
-    def __init__(self, channels: int, dilation: int = 1, n_rows: int = 0):
+    def __init__(self, channels: int, dilation: int = 1, n_rows: int = 0, mixing: str = "conv"):
         super().__init__()
         self.convolution = nn.Conv2d(
             channels, channels, 3, padding=(1, dilation), dilation=(1, dilation), bias=False
         )
         self.norm = nn.BatchNorm2d(channels)
+        recurrent = mixing == "recurrent" and n_rows
+        self.gru = RowGRU(channels) if recurrent else None
         self.rows = (
-            nn.Parameter(torch.randn(n_rows, n_rows) * 0.3 * n_rows**-0.5) if n_rows else None
+            nn.Parameter(torch.randn(n_rows, n_rows) * 0.3 * n_rows**-0.5)
+            if n_rows and not recurrent
+            else None
         )
         self.pointwise = nn.Conv2d(channels, channels, 1)
 
@@ -218,7 +247,32 @@ class Block(nn.Module):
         y = F.silu(self.norm(self.convolution(x)))
         if self.rows is not None:
             y = y + mix_rows(self.rows, y)
+        if self.gru is not None:
+            y = y + self.gru(y)
         return x + self.pointwise(y)
+
+
+class RowGRU(nn.GRU):
+    """Recurrent over the rows of a frame in both directions, each frame for itself."""
+
+    def __init__(self, channels: int):
+        super().__init__(channels, channels // 2, batch_first=True, bidirectional=True)
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """`(batch, channels, rows, frames)` to the same."""
+        frames = x.permute(0, 3, 2, 1)
+        y, _ = super().forward(frames.flatten(0, 1))
+        return y.view(frames.shape).permute(0, 3, 2, 1)
+
+
+def pad_rows(x: Tensor, n: int) -> Tensor:
+    """Zeros at the end of `(batch, channels, rows, frames)`, up to a multiple of n rows.
+
+    Not by ``F.pad``: OpenVINO makes one operator of that and the convolution that follows, and
+    forgets that it is to stay float32.
+    """
+    missing = -int(x.shape[2]) % n
+    return torch.cat([x, torch.zeros_like(x[:, :, :missing])], dim=2) if missing else x
 
 
 def mix_rows(weight: Tensor, x: Tensor) -> Tensor:

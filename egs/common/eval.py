@@ -14,15 +14,13 @@ import hashlib
 import json
 import logging
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 import yaml
-from tqdm import tqdm
 
-from asteroid_karaoke import KaraokeNet, audio, manifest, plots, scores
+from asteroid_karaoke import KaraokeNet, audio, evaluation, manifest, plots, scores
 from asteroid_karaoke.baselines import BASELINES
 from asteroid_karaoke.datasets import SongDataset
 from asteroid_karaoke.separation import separate
@@ -41,33 +39,19 @@ def main(exp_dir: Path, data_dir: Path, recipe: str) -> None:
     model_id = hashlib.sha256((exp_dir / "best_model.pth").read_bytes()).hexdigest()
     rate = int(model.sample_rate)
     test_set = SongDataset(manifest.read(data_dir / "test.jsonl"), rate)
-    records: dict[str, dict[str, list]] = {system: {} for system in SYSTEMS}
-    for index, song in enumerate(tqdm(test_set.songs, desc="songs", unit="song", disable=None)):
-        name = song.id.replace("/", " - ")  # a folder of its corpus' is no folder of ours
-        mixture, sources = (item.numpy() for item in test_set[index])
-        for system, estimates in estimate(model, mixture, sources, rate).items():
-            folder = exp_dir / "scores" / system
-            # Scores of another model, or of a song that has changed, are done again.
-            inputs = {"model": model_id if system == "model" else system, "song": asdict(song)}
-            inputs = json.loads(json.dumps(inputs))
-            record = scores.load_song(folder, name, inputs) or scores.score_song(
-                sources, estimates, rate, name
-            )
-            scores.save_song(record, folder, inputs)
-            records[system].setdefault(song.corpus, []).append(record)
-            if system == "model":
-                save_example(exp_dir / "examples" / name, mixture, sources, estimates, rate)
-    publish(exp_dir, summarise(records, exp_dir), recipe)
-
-
-def estimate(
-    model: KaraokeNet, mixture: np.ndarray, sources: np.ndarray, rate: int
-) -> dict[str, np.ndarray]:
-    """Estimates `(2, channels, time)` of each system."""
-    estimates = {
-        name: BASELINES[name](mixture, sources, rate) for name in SYSTEMS if name in BASELINES
+    systems: dict[str, evaluation.System] = {
+        name: BASELINES[name] for name in SYSTEMS if name in BASELINES
     }
-    return {**estimates, "model": np.stack(separate(model, mixture, rate))}
+    systems["model"] = lambda mixture, sources, rate: np.stack(separate(model, mixture, rate))
+
+    def watch(system: str, name: str, *stems: np.ndarray) -> None:
+        if system == "model":
+            save_example(exp_dir / "examples" / name, *stems, rate=rate)
+
+    records = evaluation.score_systems(
+        test_set, systems, exp_dir / "scores", {"model": model_id}, watch
+    )
+    publish(exp_dir, summarise(records, exp_dir), recipe)
 
 
 def save_example(

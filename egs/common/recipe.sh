@@ -83,7 +83,8 @@ go_on=()
 [[ $resume == true ]] && go_on=(--resume)
 run_train() { # FOLDER OPTIONS…
   mkdir -p "$1"
-  "$python_path" -W ignore ../../common/train.py --exp_dir "$1" --data_dir "$storage_dir" \
+  # By the environment, so that processes that Lightning starts for other devices are quiet too.
+  PYTHONWARNINGS=ignore "$python_path" ../../common/train.py --exp_dir "$1" --data_dir "$storage_dir" \
     "${go_on[@]}" "${@:2}" 2>&1 | tee -a "$1/train.log"
 }
 run_eval() {

@@ -10,11 +10,11 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-import pytorch_lightning as pl
 import torch
 import yaml
 
 from asteroid_karaoke import KaraokeNet, manifest
+from asteroid_karaoke.batches import worker_complaint
 from asteroid_karaoke.datasets import (
     EpochSampler,
     Mixing,
@@ -22,11 +22,15 @@ from asteroid_karaoke.datasets import (
     SongDataset,
     VoiceAndNoise,
 )
-from asteroid_karaoke.training import train
 
 
 def main(conf: dict) -> None:
     """Build what the conf asks for and train it."""
+    # Not above: workers that load data import this file too, and Lightning takes them seconds.
+    import pytorch_lightning as pl
+
+    from asteroid_karaoke.training import train
+
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     paths, data = conf["main_args"], conf["data"]
     pretraining = paths["phase"] == "pretrain"
@@ -56,6 +60,23 @@ def main(conf: dict) -> None:
     train(conf, model, train_set, val_set, EpochSampler(len(train_set)), paths["resume"])
 
 
+def read_defaults(exp_dir: Path) -> dict:
+    """The conf of the experiment if it has begun, else, and for options it lacks, the recipe's."""
+    defaults = yaml.safe_load(Path("local/conf.yml").read_text())
+    begun = exp_dir / "conf.yml"
+    if begun.is_file():
+        for group, values in yaml.safe_load(begun.read_text()).items():
+            defaults.setdefault(group, {}).update(values)
+        defaults.pop("main_args", None)
+    return defaults
+
+
+def complaint(error: Exception) -> str | None:
+    """What to tell the user, or None where the fault is ours."""
+    told = (OSError, ValueError, FloatingPointError)
+    return worker_complaint(error) or (str(error) if isinstance(error, told) else None)
+
+
 if __name__ == "__main__":
     # After asteroid_karaoke, which makes Asteroid importable beside any torch.
     from asteroid.utils import parse_args_as_dict, prepare_parser_from_dict
@@ -70,11 +91,10 @@ if __name__ == "__main__":
     parser.add_argument("--phase", choices=("train", "pretrain"), default="train")
     # An experiment that goes on does so with what it was begun with, unless told otherwise.
     known, _ = parser.parse_known_args()
-    begun = Path(known.exp_dir) / "conf.yml"
-    defaults = yaml.safe_load((begun if begun.is_file() else Path("local/conf.yml")).read_text())
-    defaults.pop("main_args", None)
-    parser = prepare_parser_from_dict(defaults, parser=parser)
+    parser = prepare_parser_from_dict(read_defaults(Path(known.exp_dir)), parser=parser)
     try:
         main(parse_args_as_dict(parser))
-    except (OSError, ValueError) as error:
-        sys.exit(f"train.py: {error}")
+    except Exception as error:
+        if complaint(error) is None:
+            raise
+        sys.exit(f"train.py: {complaint(error)}")

@@ -16,8 +16,9 @@ Lists and fetching (the lists' format: recipes/youtube_lists.py; empty ones: rec
   --cookies FILE     a browser's cookies in Netscape's format, for what asks for an account
   --valid SHARE      share of the videos to validate on
   --test SHARE       share of the videos to test on
-  --jobs N           tracks to decode at a time"
-own_options="vocals_csv music_csv pause cookies valid test jobs"
+  --jobs N           tracks to decode at a time
+  --scheduler ADDRESS  a Dask scheduler whose workers do it instead (recipes/cluster.py)"
+own_options="vocals_csv music_csv pause cookies valid test jobs scheduler"
 vocals_csv=
 music_csv=
 pause=
@@ -25,6 +26,7 @@ cookies=
 valid=
 test=
 jobs=
+scheduler=
 
 # The files' names are meant as seen from where this script was called.
 lists() {
@@ -42,7 +44,8 @@ get_audio() {
 make_manifests() {
   lists
   "$python_path" -m recipes.youtube prepare "${options[@]}" \
-    ${valid:+--valid "$valid"} ${test:+--test "$test"} ${jobs:+--jobs "$jobs"}
+    ${valid:+--valid "$valid"} ${test:+--test "$test"} ${jobs:+--jobs "$jobs"} \
+    ${scheduler:+--scheduler "$scheduler"}
 }
 
 . ../../common/recipe.sh

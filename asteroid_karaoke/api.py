@@ -1,0 +1,85 @@
+"""``asteroid_karaoke.separate``: the command's twin in Python, for arrays and for files."""
+
+import os
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from . import loading, separation
+from .files import separate_file
+from .options import OutputOptions
+from .overlap_add import Separator
+from .separation import Estimates, Progress
+
+
+@overload
+def separate(
+    song: np.ndarray,
+    *,
+    sample_rate: int,
+    model: Separator | str | None = ...,
+    device: str = ...,
+    progress: Progress | None = ...,
+) -> Estimates: ...
+@overload
+def separate(
+    song: str | os.PathLike,
+    out_dir: str | os.PathLike = ...,
+    *,
+    model: Separator | str | None = ...,
+    device: str = ...,
+    progress: Progress | None = ...,
+    **options: Any,
+) -> dict[str, Path]: ...
+def separate(
+    song: np.ndarray | str | os.PathLike,
+    out_dir: str | os.PathLike = ".",
+    *,
+    sample_rate: int | None = None,
+    model: Separator | str | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+    **options: Any,
+) -> Estimates | dict[str, Path]:
+    """Take the voice out of a song: an array becomes arrays, a file becomes files.
+
+    Args:
+        song: Samples as floats ``(channels, time)`` or ``(time,)``, or a path.
+        out_dir: Folder for the files; not for arrays.
+        sample_rate: Of the samples, in Hz; not for files.
+        model: A model, or the name, path or Hub id of one. None: the one that ships. Load it once
+            with :meth:`.KaraokeNet.from_pretrained` where there are many songs.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        progress: Called with the seconds done and the seconds in all; what it raises ends the
+            work, and nothing is left half-written.
+        **options: Fields of :class:`~asteroid_karaoke.options.OutputOptions`; for files.
+
+    Returns:
+        Vocals and accompaniment of the array's shape, or the files' paths by ``"vocals"`` and
+        ``"karaoke"``.
+
+    Raises:
+        ValueError: There is no such model or device, or the song can not be taken.
+        OSError: As :func:`asteroid_karaoke.files.separate_file`.
+        TypeError: There is no such option.
+
+    Examples:
+        >>> import numpy as np, asteroid_karaoke
+        >>> model = asteroid_karaoke.KaraokeNet(size="tiny").eval()
+        >>> song = np.zeros((2, 44100), np.float32)
+        >>> estimates = asteroid_karaoke.separate(song, sample_rate=44100, model=model)
+        >>> estimates.vocals.shape
+        (2, 44100)
+    """
+    place = loading.pick_device(device)
+    net: Any = loading.load_model(model) if model is None or isinstance(model, str) else model
+    if isinstance(song, np.ndarray):
+        if sample_rate is None:
+            raise ValueError("got an array without its sample_rate: give it in Hz")
+        if options:
+            raise ValueError(f"got {', '.join(options)}, which are for files, not for arrays")
+        return separation.separate(net, song, sample_rate, device=place, progress=progress)
+    return separate_file(
+        net, song, out_dir, OutputOptions(**options), device=place, progress=progress
+    )

@@ -1,0 +1,239 @@
+"""Many songs, each by itself: done, skipped or failed, one after the other or several at a time.
+
+A song that fails costs nothing but itself. With a ledger (:mod:`asteroid_karaoke.ledger`) a run
+that was broken off goes on where it was.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from .fetching import Fetched, as_file
+from .files import output_paths, separate_file
+from .inputs import Song
+from .ledger import Ledger, described, sha256
+from .options import OutputOptions
+from .overlap_add import Separator
+from .separation import Progress
+from .terminal import quiet_libraries
+
+DONE, SKIPPED, FAILED = "done", "skipped", "failed"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done with each song; it can be sent to another process.
+
+    Args:
+        folder: The output folder.
+        options: What to write and how.
+        load: Gives the model; called once in each process.
+        model: The model's name and the SHA-256 of its weights, for the ledger.
+        skip_existing: Whether results that are there are left as they are.
+        ledger: Whether a ledger is kept.
+    """
+
+    folder: Path
+    options: OutputOptions
+    load: Callable[[], Separator]
+    model: Mapping[str, str] = field(default_factory=dict)
+    skip_existing: bool = False
+    ledger: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a song.
+
+    Args:
+        song: The song.
+        status: ``done``, ``skipped`` or ``failed``.
+        reason: Why it was not done.
+        paths: Its results, by stem.
+        notes: What is to be known of them.
+    """
+
+    song: Song
+    status: str
+    reason: str = ""
+    paths: Mapping[str, Path] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def plan(songs: Sequence[Song], folder: Path, options: OutputOptions) -> list[Song]:
+    """Find out, before anything is written, which songs would overwrite another, or a song.
+
+    A song that was found in a folder, by a glob or in a playlist gets the fault for itself, or is
+    left out where it is the result of another one.
+
+    Raises:
+        ValueError: It is a song that was named by itself.
+    """
+    sources = {song.path: song for song in songs if song.local and not song.fault}
+    taken: dict[Path, str] = {}
+    results: set[Path] = set()
+    faults: dict[int, str] = {}
+    for number, song in enumerate(songs):
+        for path in _expected(song, folder, options):
+            place = Path(os.path.realpath(path))
+            if place in sources:
+                if not sources[place].listed:
+                    raise ValueError(
+                        f"{path}, a result for {song.source}, is an input: name another -o DIR"
+                    )
+                results.add(place)
+            if path in taken:
+                fault = (
+                    f"{taken[path]} and {song.source} would both be written to {path}: separate "
+                    "them in two runs, with another -o DIR each, or name them apart with --name"
+                )
+                if not song.listed:
+                    raise ValueError(fault)
+                faults[number] = fault
+            taken.setdefault(path, song.source)
+    return [
+        replace(song, fault=faults.get(number, song.fault))
+        for number, song in enumerate(songs)
+        if song.fault or not (song.local and song.path in results)
+    ]
+
+
+def _expected(song: Song, folder: Path, options: OutputOptions) -> list[Path]:
+    """Where a song's results will be; nothing where that is not known yet, or never will be."""
+    if song.fault or not song.local:
+        return []
+    try:
+        return list(output_paths(song.source, folder / song.folder, options).values())
+    except (OSError, ValueError, RuntimeError):
+        # It will fail again, and be told of, when its turn comes.
+        return []
+
+
+def run(songs: Sequence[Song], work: Work, jobs: int) -> Iterator[Outcome]:
+    """Separate songs several at a time, each process with its share of the cores.
+
+    Args:
+        songs: As :func:`plan` gives them.
+        work: What to do with each.
+        jobs: How many at a time; the model is loaded as often.
+
+    Yields:
+        What became of each, as they end.
+
+    Raises:
+        ChildProcessError: A process died, for example for lack of memory.
+    """
+    from concurrent.futures.process import BrokenProcessPool
+
+    from joblib import Parallel, delayed
+
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    try:
+        yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(
+            delayed(_in_process)(song, work, threads) for song in songs
+        )
+    except BrokenProcessPool as error:
+        raise ChildProcessError(
+            "a process that worked on a song died, perhaps for lack of memory: run the same again "
+            "with fewer --jobs; what is finished is kept"
+        ) from error
+
+
+def _in_process(song: Song, work: Work, threads: int) -> Outcome:
+    import torch
+
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+    with quiet_libraries():
+        return separate_song(_loaded(work.load), song, work)
+
+
+@lru_cache(maxsize=1)
+def _loaded(load: Callable[[], Separator]) -> Separator:
+    return load()
+
+
+def separate_song(
+    model: Separator, song: Song, work: Work, progress: Progress | None = None
+) -> Outcome:
+    """Separate one song; whatever is wrong with it is in the outcome, not raised."""
+    with _warnings() as notes:
+        try:
+            with as_file(song, work.folder, work.options.max_seconds) as fetched:
+                try:
+                    outcome = _separate(model, song, fetched, work, progress)
+                except (OSError, ValueError, RuntimeError, MemoryError) as error:
+                    if song.local:
+                        raise
+                    # People know it by the name that they gave it.
+                    text = str(error).replace(fetched.source, song.source)
+                    return Outcome(song, FAILED, text)
+        except (OSError, ValueError, RuntimeError, MemoryError) as error:
+            return Outcome(song, FAILED, str(error))
+    return replace(outcome, notes=tuple(notes))
+
+
+def _separate(
+    model: Separator, song: Song, fetched: Fetched, work: Work, progress: Progress | None
+) -> Outcome:
+    folder, options = work.folder / song.folder, work.options
+    # Without one, the folder's is not read either: it may be of another kind of run.
+    ledger = Ledger(work.folder) if work.ledger else None
+    paths = output_paths(fetched.source, folder, options, fetched.name)
+    record = ledger.find(paths) if ledger else None
+    if ledger and record and not _is_of(record, fetched, work):
+        record = None
+    if ledger and record and ledger.whole(record):
+        return Outcome(song, SKIPPED, "is done already", paths)
+    there = {stem for stem, path in paths.items() if path.exists()}
+    if work.skip_existing and there:
+        missing = tuple(stem for stem in options.stems if stem not in there)
+        if not missing:
+            return Outcome(song, SKIPPED, "its results exist", paths)
+        options = replace(options, stems=missing)
+    elif ledger and record and all(ledger.ours(paths[stem], record) for stem in there):
+        options = replace(options, overwrite=True)
+
+    def note(writers: Mapping[str, Any]) -> None:
+        if ledger:
+            results = {writer.path: writer.part for writer in writers.values()}
+            ledger.add(song.source, fetched.path, work.model, work.options, results)
+
+    paths = separate_file(
+        model, fetched.source, folder, options, song=fetched.name, progress=progress, ready=note
+    )
+    return Outcome(song, DONE, paths=paths)
+
+
+def _is_of(record: Any, fetched: Fetched, work: Work) -> bool:
+    """Whether a record tells of this very song, model and options."""
+    return (
+        dict(record.model) == dict(work.model)
+        and record.options == described(work.options)
+        and record.sha256 == sha256(fetched.path)
+    )
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """Collect what the package warns of, which could come from another process."""
+    messages: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            messages.append(record.getMessage())
+
+    ours, collector = logging.getLogger(__package__), Collector(logging.WARNING)
+    propagated = ours.propagate
+    ours.addHandler(collector)
+    ours.propagate = False
+    try:
+        yield messages
+    finally:
+        ours.removeHandler(collector)
+        ours.propagate = propagated

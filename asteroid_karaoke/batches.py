@@ -1,0 +1,107 @@
+"""From datasets to batches: the loaders of a training, and what to say when they fail."""
+
+import multiprocessing
+import re
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from .items import ItemDataset
+from .sampler import SongSampler
+
+#: The last line of a traceback, which a worker's error ends with, and what follows it.
+_CAUSE = re.compile(r"^\w[\w.]*(?:Error|Exception): ", re.MULTILINE)
+
+
+def make_loaders(
+    train_set: ItemDataset,
+    val_set: ItemDataset,
+    sampler: Sampler | None,
+    options: Mapping[str, Any],
+    processes: int = 1,
+) -> tuple[DataLoader, DataLoader]:
+    """Loaders of batches to train on, and of whole songs to validate on.
+
+    Workers come from a server that was started for them (``forkserver``), not from this process: a
+    fork of a training keeps every page alive that the training writes to afterwards, up to as much
+    memory as it had. They live as long as the training. Of songs no more than one is read ahead: it
+    takes as much memory as it is long.
+
+    Args:
+        train_set: To train on.
+        val_set: Whole songs.
+        sampler: Order of the training examples.
+        options: ``batch_size``, over all processes, and ``num_workers`` of each.
+        processes: How many train together.
+
+    Raises:
+        ValueError: Examples or songs can not be shared out among so many processes.
+    """
+    size, workers = options["batch_size"], options["num_workers"]
+    if size % processes:
+        raise ValueError(
+            f"batch_size is {size}, which {processes} processes can not share: choose a multiple"
+        )
+    if len(train_set) < size:
+        raise ValueError(
+            f"an epoch has {len(train_set)} examples, less than one batch of {size}: "
+            "raise examples or lower batch_size"
+        )
+    if len(val_set) < processes:
+        raise ValueError(
+            f"{len(val_set)} song(s) to validate on are too few for {processes} processes: "
+            "train on fewer devices, or validate on more songs"
+        )
+    shared: dict[str, Any] = {"pin_memory": torch.cuda.is_available()}
+    if workers and "forkserver" in multiprocessing.get_all_start_methods():
+        context = multiprocessing.get_context("forkserver")
+        # What the server has imported, its workers need not import, and share the memory of.
+        context.set_forkserver_preload([type(train_set).__module__])
+        shared["multiprocessing_context"] = context
+    train_loader = DataLoader(
+        train_set,
+        batch_size=size // processes,
+        sampler=sampler,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        drop_last=True,
+        **shared,
+    )
+    val_loader = DataLoader(
+        val_set,
+        batch_size=1,
+        sampler=SongSampler(len(val_set)),
+        num_workers=min(1, workers),
+        prefetch_factor=1 if workers else None,
+        **shared,
+    )
+    return train_loader, val_loader
+
+
+def describe_batch(loader: DataLoader, number: int) -> str:
+    """What batch `number` of this epoch is made of, on this process."""
+    size = loader.batch_size or 1
+    indices = islice(iter(loader.sampler), number * size, (number + 1) * size)
+    dataset: Any = loader.dataset
+    return "; ".join(dataset.describe(index) for index in indices)
+
+
+def worker_complaint(error: BaseException) -> str | None:
+    """What an error in a loader's worker process comes down to, or None if it is no such error.
+
+    torch hands such errors on with the worker's traceback in their text; what a reader can do
+    something about, such as the name of a file, is in the last lines.
+    """
+    text = str(error).strip()
+    if text.startswith("Caught ") and "DataLoader worker process" in text:
+        causes = list(_CAUSE.finditer(text))
+        return text[causes[-1].end() :] if causes else text.splitlines()[-1]
+    if text.startswith("DataLoader worker (pid"):
+        return (
+            f"{text.splitlines()[0]} A worker that is killed has mostly run out of memory: "
+            "try a lower num_workers, or 0"
+        )
+    return None

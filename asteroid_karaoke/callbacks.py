@@ -1,0 +1,126 @@
+"""What a training does beside learning: pictures, curves, random numbers, checkpoints on disk."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from matplotlib.image import imread
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from . import plots
+from .experiment import join_logs
+
+#: Length of the excerpt in a picture, in s.
+PICTURE_SECONDS = 15.0
+#: A voice begins where it first reaches this share of its peak.
+AUDIBLE = 0.1
+
+
+class Pictures(Callback):
+    """At each validation, ``pictures/epoch_N.png`` of the first song and ``curves.png`` of all.
+
+    The excerpt is always the same, from where the voice begins, so the pictures can be leafed
+    through. TensorBoard gets them too, when it is one of the trainer's loggers.
+
+    Args:
+        exp_dir: The experiment's folder.
+    """
+
+    def __init__(self, exp_dir: Path):
+        self.exp_dir = exp_dir
+
+    def on_validation_batch_end(  # noqa: D102
+        self,
+        trainer: pl.Trainer,
+        pl_module: Any,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if batch_idx or not trainer.is_global_zero:
+            return
+        rate = int(pl_module.model.sample_rate)
+        voice = batch[1][0, 0]
+        excerpt = slice(*excerpt_with_voice(voice.cpu().numpy(), rate))
+        mixture, voice, estimate = (
+            wav[:, excerpt].float().cpu().numpy()
+            for wav in (batch[0][0], voice, outputs["estimates"][0])
+        )
+        path = self.exp_dir / "pictures" / f"epoch_{trainer.current_epoch}.png"
+        plots.plot_separation(mixture, voice, estimate, rate, path)
+        _to_tensorboard(trainer, "validation song", path)
+
+    def on_validation_end(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule
+    ) -> None:
+        if trainer.is_global_zero:
+            draw_curves(self.exp_dir)
+
+
+def draw_curves(exp_dir: Path) -> None:
+    """Draw ``curves.png`` of all that has been logged."""
+    plots.plot_curves(join_logs(exp_dir), exp_dir / "curves.png")
+
+
+def excerpt_with_voice(voice: np.ndarray, sample_rate: int) -> tuple[int, int]:
+    """First sample, and the one after the last, of an excerpt from where the voice begins.
+
+    Args:
+        voice: `(channels, time)`.
+        sample_rate: In Hz.
+    """
+    size = round(PICTURE_SECONDS * sample_rate)
+    level = np.abs(voice).max(axis=0)
+    first = int(np.argmax(level >= AUDIBLE * level.max()))
+    # A second of what comes before it, and no more after the song than before it.
+    start = max(0, min(first - sample_rate, voice.shape[1] - size))
+    return start, start + size
+
+
+def _to_tensorboard(trainer: pl.Trainer, tag: str, path: Path) -> None:
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_image(
+                tag, imread(path)[..., :3], trainer.global_step, dataformats="HWC"
+            )
+
+
+class StepSeeds(Callback):
+    """Random numbers of a step, such as dropout's, that depend on seed, step and process alone.
+
+    So a training that was broken off draws what an unbroken one would have drawn, and no generator
+    has to be saved. What the data draws depends on an item's index alone in the same way.
+
+    Args:
+        seed: Of the training.
+    """
+
+    def __init__(self, seed: int):
+        self.seed = seed
+
+    def on_train_batch_start(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        key = (self.seed, trainer.current_epoch, batch_idx, trainer.global_rank)
+        torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Checkpoints that appear whole or not at all.
+
+    Lightning writes to the system's folder for temporary files and moves from there, which is a
+    copy, and may be broken off, where that folder is on another disk.
+    """
+
+    def save_checkpoint(  # noqa: D102
+        self, checkpoint: dict[str, Any], path: str | os.PathLike, storage_options: Any = None
+    ) -> None:
+        part = f"{path}.part"
+        super().save_checkpoint(checkpoint, part, storage_options)
+        os.replace(part, path)

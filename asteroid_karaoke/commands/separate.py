@@ -1,0 +1,104 @@
+"""``asteroid-karaoke separate``: songs in, the voice and the karaoke version of each out."""
+
+import argparse
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import inputs, loading
+from ..batch import DONE, FAILED, SKIPPED, Outcome, Work, plan, run, separate_song
+from ..inputs import Song
+from ..ledger import Ledger
+from ..loading import UsageError
+from ..overlap_add import Separator
+from ..parts import sweep
+from ..terminal import complain, quiet_libraries, say, song_progress
+from .separate_options import output_options
+
+if TYPE_CHECKING:
+    from ..model import KaraokeNet
+
+
+def separate(options: argparse.Namespace) -> int:
+    """Separate the songs that the options of :mod:`.separate_options` name; the exit code."""
+    folder = Path(options.output)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"-o {folder} is no folder: name another one")
+    try:
+        outputs = output_options(options)
+        songs = inputs.expand(
+            options.inputs,
+            Ledger(folder).results(),
+            playlists_anywhere=options.playlists_anywhere,
+        )
+        with quiet_libraries():
+            songs = plan(songs, folder, outputs)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    many = len(songs) > 1 or any(song.listed for song in songs)
+    device = loading.pick_device(options.device)
+    network = loading.load_model(options.model)
+    name = options.model or loading.DEFAULT_MODEL
+    facts = {"name": str(name), "sha256": loading.digest(network)} if many else {}
+    model, runs = _prepare(network, device, options.backend)
+    say(f"model {name} on {device}: {runs}")
+    load = partial(_load, options.model, device, options.backend)
+    work = Work(folder, outputs, load, facts, options.skip_existing, ledger=many)
+    for place in {folder / song.folder for song in songs}:
+        sweep(place)
+    jobs = min(options.jobs, len(songs))
+    if jobs > 1:
+        outcomes = run(songs, work, jobs)
+    else:
+        outcomes = (_one(model, song, work) for song in songs)
+    with quiet_libraries():
+        return _tell(outcomes, many)
+
+
+def _load(name: str | None, device: str, backend: str) -> Separator:
+    """The model in a process of its own."""
+    return _prepare(loading.load_model(name), device, backend)[0]
+
+
+def _prepare(network: "KaraokeNet", device: str, backend: str) -> tuple[Separator, str]:
+    """The model as it runs on the device, and what runs it."""
+    from ..backends import accelerate
+
+    try:
+        return accelerate(network.to(device), backend)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UsageError(f"--backend {backend}: {error}") from error
+
+
+def _one(model: Separator, song: Song, work: Work) -> Outcome:
+    with song_progress(song.source) as progress:
+        return separate_song(model, song, work, progress)
+
+
+def _tell(outcomes: Iterable[Outcome], many: bool) -> int:
+    """Say what became of each song as it ends, and of all at the end."""
+    counts = dict.fromkeys((DONE, SKIPPED, FAILED), 0)
+    failed: list[str] = []
+    try:
+        for outcome in outcomes:
+            counts[outcome.status] += 1
+            for note in outcome.notes:
+                complain(note)
+            source, reason = outcome.song.source, outcome.reason
+            if outcome.status == FAILED:
+                failed.append(reason if source in reason else f"{source}: {reason}")
+                complain(failed[-1])
+            elif outcome.status == SKIPPED:
+                say(f"{source}: skipped, {reason}")
+            else:
+                # The karaoke version is what most are after.
+                say("  ".join(str(outcome.paths[stem]) for stem in sorted(outcome.paths)))
+    except ChildProcessError as error:
+        complain(error)
+        failed.append(str(error))
+    if many:
+        say(", ".join(f"{count} {status}" for status, count in counts.items()))
+        for reason in failed:
+            say(f"failed: {' '.join(reason.split())}")
+    return int(bool(failed))

@@ -1,0 +1,145 @@
+"""Songs that are no files yet: standard input, and addresses, fetched by yt-dlp into a file.
+
+yt-dlp (extra ``youtube``) knows plain http(s) addresses of files as well as the pages of YouTube
+and many others; https://github.com/yt-dlp/yt-dlp#embedding-yt-dlp tells of the interface. Nothing
+is converted, and no ffmpeg is needed.
+"""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .audio import split_source
+from .inputs import STANDARD_INPUT, Song
+from .parts import hidden
+
+#: Sound alone where it is offered, in stereo where there is a choice, else a small picture.
+_FORMAT = "bestaudio[audio_channels<=?2]/bestaudio/best[height<=?480]/best"
+#: No song is larger, in bytes.
+_LARGEST = 4 << 30
+
+
+class Fetched(NamedTuple):
+    """A song as a file.
+
+    Args:
+        source: Its path, perhaps with ``#stream=N``.
+        path: Its path.
+        name: What its results are named after. None: the file.
+    """
+
+    source: str
+    path: Path
+    name: str | None
+
+
+@contextmanager
+def as_file(song: Song, folder: Path, max_seconds: float) -> Iterator[Fetched]:
+    """The file of a song; one that was fetched is there for as long as the ``with`` block.
+
+    Args:
+        song: The song.
+        folder: Where standard input is kept meanwhile, made where it is not there.
+        max_seconds: The longest song that is fetched.
+
+    Raises:
+        ValueError: The song can not be had, or yt-dlp is missing.
+        OSError: The disk is full.
+    """
+    if song.fault:
+        raise ValueError(song.fault)
+    if song.local:
+        yield Fetched(song.source, split_source(song.source)[0], None)
+    elif song.source == STANDARD_INPUT:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = hidden(folder / "stdin")
+        try:
+            with path.open("wb") as file:
+                shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+            yield Fetched(str(path), path, "stdin")
+        finally:
+            path.unlink(missing_ok=True)
+    else:
+        with tempfile.TemporaryDirectory(prefix="asteroid-karaoke-") as place:
+            path, name = _fetch(song.source, Path(place), max_seconds)
+            yield Fetched(str(path), path, name)
+
+
+def _fetch(address: str, folder: Path, max_seconds: float) -> tuple[Path, str]:
+    try:
+        import yt_dlp
+    except ImportError as error:
+        raise ValueError(
+            f"{address}: fetching needs yt-dlp, which is not installed: "
+            "pip install 'asteroid-karaoke[youtube]'"
+        ) from error
+    messages = _Messages(max_seconds)
+    with yt_dlp.YoutubeDL(_options(folder, messages)) as downloader:
+        info = downloader.extract_info(address)
+    for download in (info or {}).get("requested_downloads", ()):
+        path = Path(download.get("filepath", ""))
+        # Its return code is 0 for what it refused, too.
+        if path.is_file():
+            return path, str((info or {}).get("title") or "song")
+    reason = messages.why or messages.last or "nothing came"
+    raise ValueError(f"{address} can not be fetched: {reason}")
+
+
+def _options(folder: Path, messages: "_Messages") -> dict[str, Any]:
+    return {
+        "format": _FORMAT,
+        "paths": {"home": str(folder)},
+        # No title in the name: it would be the server's.
+        "outtmpl": {"default": "song.%(ext)s"},
+        "noplaylist": True,
+        "playlist_items": "1",
+        "match_filter": messages.refuse,
+        "max_filesize": _LARGEST,
+        "ignoreerrors": True,
+        "retries": 5,
+        "fragment_retries": 5,
+        "skip_unavailable_fragments": False,
+        "extractor_retries": 1,
+        "socket_timeout": 20,
+        # YouTube's player is a program; any of these can run it.
+        "js_runtimes": {"deno": {}, "node": {}, "bun": {}, "quickjs": {}},
+        "fixup": "never",
+        "updatetime": False,
+        "cachedir": False,
+        "logger": messages,
+        "noprogress": True,
+        "color": "never",
+    }
+
+
+class _Messages:
+    """What yt-dlp says of a song, and what it is not to fetch."""
+
+    def __init__(self, max_seconds: float) -> None:
+        self.why, self.last, self._max_seconds = "", "", max_seconds
+
+    def debug(self, message: str) -> None:
+        self.last = message
+
+    def warning(self, message: str) -> None:
+        self.last = message
+
+    def error(self, message: str) -> None:
+        self.why = self.why or message.strip().removeprefix("ERROR: ")
+
+    def refuse(self, info: dict[str, Any], *, incomplete: bool) -> str | None:
+        """Why not to fetch a video, or None."""
+        reason = None
+        if info.get("is_live"):
+            reason = "it is a live broadcast: wait for its end"
+        elif (info.get("duration") or 0) > self._max_seconds:
+            reason = (
+                f"it is {info['duration']} s long, the limit is {self._max_seconds:g} s: raise it "
+                "with --max-duration"
+            )
+        self.why = self.why or reason or ""
+        return reason

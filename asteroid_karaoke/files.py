@@ -1,0 +1,191 @@
+"""From a file to files: one song read, separated, and written as it came, in constant memory.
+
+Channels are taken in pairs by a stereo model, in WAVE's order: left and right, centre and low, back
+left and right; one that is left over counts as mono, see :func:`.separation.separate`.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import outputs, preview
+from . import tags as tagging
+from .audio import AudioReader, Source, open_audio, split_source
+from .clipping import clip
+from .formats import choose
+from .knobs import turn
+from .options import OutputOptions
+from .overlap_add import BLOCK_SECONDS, Separator
+from .parts import WholeFile
+from .separation import Progress, stream
+
+logger = logging.getLogger(__name__)
+
+#: The rates that are taken, in Hz: far beyond them a block would fill the memory.
+_RATES = (1000, 768_000)
+#: Samples read from a file at a time.
+_READ_FRAMES = 1 << 16
+
+Pairs = Iterable[tuple[np.ndarray, np.ndarray]]
+
+
+def separate_file(
+    model: Separator,
+    source: Source,
+    out_dir: str | os.PathLike,
+    options: OutputOptions | None = None,
+    *,
+    song: str | None = None,
+    block_seconds: float = BLOCK_SECONDS,
+    device: Any = None,
+    progress: Progress | None = None,
+    ready: Callable[[dict[str, WholeFile]], None] | None = None,
+) -> dict[str, Path]:
+    """Separate a song from file to files, in constant memory.
+
+    Args:
+        model: As in :func:`asteroid_karaoke.separation.separate`.
+        source: Path of an audio or video file, or ``path#stream=N``, see
+            :mod:`asteroid_karaoke.audio`.
+        out_dir: Folder for the results, made where it is not there.
+        options: What to write and how.
+        song: The song's name for its results. None: the file's.
+        block_seconds: As in :func:`asteroid_karaoke.separation.separate`.
+        device: As there.
+        progress: As there; the seconds in all are an estimate for some containers.
+        ready: Called with the finished files by stem, just before they are put in their places.
+
+    Returns:
+        The path of each file that was asked for, by its stem. All are there, or, after an error,
+        none.
+
+    Raises:
+        FileNotFoundError, PermissionError, ValueError: The file can not be read, see
+            :func:`asteroid_karaoke.audio.open_audio`, is too long, or does not fit the format.
+        FileExistsError: A result is there already, and may not be replaced.
+        OSError: The folder can not be written to, or the disk is full.
+        RuntimeError: The model gives NaN, or a library for a knob is missing.
+    """
+    options = options or OutputOptions()
+    song = song or split_source(source)[0].stem
+    with open_audio(source) as reader:
+        _check_size(source, reader, options.max_seconds)
+        target = choose(reader, options.format, options.bit_rate)
+        tags = tagging.read(split_source(source)[0])
+        paths = outputs.paths(out_dir, options, target, tags, song)
+        _check_distinct(source, paths.values())
+        rate, channels = reader.sample_rate, reader.channels
+        with ExitStack() as stack:
+            writers: dict[str, Any] = {
+                stem: stack.enter_context(
+                    outputs.open_writer(path, target, channels, reader.frames, options, tags, stem)
+                )
+                for stem, path in paths.items()
+            }
+            part = _part(model, reader, options)
+            blocks = _limited(source, preview.read(reader, part), rate, options.max_seconds)
+            pairs: Pairs = stream(
+                model, blocks, rate, channels, block_seconds=block_seconds, device=device
+            )
+            pairs = preview.cut(pairs, part.lead(rate), part.frames)
+            pairs = _told(pairs, rate, min(part.frames, reader.frames), progress)
+            pairs = turn(options.knobs, pairs, rate, channels)
+            joint = not options.knobs.stretched
+            pairs = clip(options.clip, pairs, rate, joint=joint, folder=out_dir)
+            peak = outputs.write_all(pairs, writers, rate, target.sample_rate, channels)
+            # All are finished before the first is put in its place.
+            for stem, writer in writers.items():
+                writer.close()
+                tagging.write(writer.part, target.suffix, tags, stem, song)
+            if ready:
+                ready(dict(writers))
+    for note in target.notes:
+        logger.warning("%s: %s", source, note)
+    outputs.tell_clipping(source, target, peak)
+    return paths
+
+
+def output_paths(
+    source: Source,
+    out_dir: str | os.PathLike,
+    options: OutputOptions | None = None,
+    song: str | None = None,
+) -> dict[str, Path]:
+    """Where :func:`separate_file` puts its files, by their stems; opens the source.
+
+    Raises:
+        FileNotFoundError, PermissionError, ValueError: As :func:`separate_file`.
+    """
+    options = options or OutputOptions()
+    song = song or split_source(source)[0].stem
+    with open_audio(source) as reader:
+        target = choose(reader, options.format, options.bit_rate, measure=False)
+    tags = tagging.read(split_source(source)[0])
+    return outputs.paths(out_dir, options, target, tags, song)
+
+
+def _part(model: Separator, reader: AudioReader, options: OutputOptions) -> preview.Part:
+    """The part of the song that is wanted; the reader stands where it is to be read from."""
+    rate = reader.sample_rate
+    if options.preview is not None:
+        part = preview.most_singing(model, _blocks(reader), rate, reader.channels, options.preview)
+    elif options.start is None and options.end is None:
+        return preview.Part(0, round((options.max_seconds + 1) * rate))
+    else:
+        part = preview.excerpt(options.start, options.end, reader.count(), rate)
+    reader.seek(0)
+    return part
+
+
+def _blocks(reader: AudioReader) -> Iterator[np.ndarray]:
+    while (block := reader.read(_READ_FRAMES)).size:
+        yield block
+
+
+def _limited(
+    source: Source, blocks: Iterable[np.ndarray], sample_rate: int, max_seconds: float
+) -> Iterator[np.ndarray]:
+    """Stop where a song goes on for longer than its header said."""
+    frames = 0
+    for block in blocks:
+        frames += block.shape[1]
+        if frames > max_seconds * sample_rate:
+            raise _too_long(source, frames / sample_rate, max_seconds)
+        yield block
+
+
+def _check_size(source: Source, reader: AudioReader, max_seconds: float) -> None:
+    lowest, highest = _RATES
+    if not lowest <= reader.sample_rate <= highest:
+        raise ValueError(
+            f"{source} has {reader.sample_rate} Hz, expected {lowest} to {highest}: export it anew"
+        )
+    if reader.frames > max_seconds * reader.sample_rate:
+        raise _too_long(source, reader.frames / reader.sample_rate, max_seconds)
+
+
+def _too_long(source: Source, seconds: float, max_seconds: float) -> ValueError:
+    return ValueError(
+        f"{source} is {seconds:.1f} s long or more, the limit is {max_seconds:g} s: raise it with "
+        "--max-duration if that is meant"
+    )
+
+
+def _told(pairs: Pairs, rate: int, frames: int, progress: Progress | None) -> Pairs:
+    done = 0
+    for mixture, vocals in pairs:
+        yield mixture, vocals
+        done += mixture.shape[1]
+        if progress:
+            progress(done / rate, max(done, frames) / rate)
+
+
+def _check_distinct(source: Source, paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.exists() and path.samefile(split_source(source)[0]):
+            raise ValueError(f"{path} is the input itself: choose another output folder")

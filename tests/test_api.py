@@ -1,0 +1,41 @@
+"""``asteroid_karaoke.separate``: arrays in, arrays out; a file in, files out."""
+
+import doctest
+
+import numpy as np
+import pytest
+from test_separation import RATE, Gain, noise
+
+import asteroid_karaoke
+from asteroid_karaoke import api, audio
+
+
+def test_an_array_becomes_arrays():
+    estimates = asteroid_karaoke.separate(noise(), sample_rate=RATE, model=Gain(), device="cpu")
+    np.testing.assert_array_equal(estimates.vocals, noise() / 2)
+    np.testing.assert_array_equal(estimates.accompaniment, noise() / 2)
+    with pytest.raises(ValueError, match="without its sample_rate"):
+        asteroid_karaoke.separate(noise(), model=Gain())
+    with pytest.raises(ValueError, match="got format, which are for files"):
+        asteroid_karaoke.separate(noise(), sample_rate=RATE, model=Gain(), format="mp3")
+
+
+def test_a_file_becomes_files(tmp_path):
+    audio.write(tmp_path / "song.wav", noise(), RATE)
+    options = {"stems": ("karaoke",), "format": "flac", "model": Gain()}
+    paths = asteroid_karaoke.separate(tmp_path / "song.wav", tmp_path / "out", **options)
+    assert paths == {"karaoke": tmp_path / "out" / "song_karaoke.flac"}
+    assert list((tmp_path / "out").iterdir()) == [paths["karaoke"]]
+    with pytest.raises(FileExistsError, match="exists"):
+        asteroid_karaoke.separate(tmp_path / "song.wav", tmp_path / "out", **options)
+    with pytest.raises(ValueError, match="expected some of vocals, karaoke"):
+        asteroid_karaoke.separate(tmp_path / "song.wav", model=Gain(), stems=("drums",))
+    with pytest.raises(ValueError, match="no-such-model"):
+        asteroid_karaoke.separate(tmp_path / "song.wav", model="no-such-model")
+
+
+def test_the_examples_are_true():
+    assert doctest.testmod(api).failed == 0
+    assert doctest.testmod(asteroid_karaoke).failed == 0
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        asteroid_karaoke.nothing  # noqa: B018

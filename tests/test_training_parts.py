@@ -1,0 +1,186 @@
+"""The parts of a training that can be looked at without one."""
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from torch.utils.data import DataLoader
+
+from asteroid_karaoke import experiment
+from asteroid_karaoke.batches import describe_batch, make_loaders, worker_complaint
+from asteroid_karaoke.callbacks import AtomicCheckpoints, _to_tensorboard, excerpt_with_voice
+from asteroid_karaoke.items import ItemDataset
+from asteroid_karaoke.sampler import EpochSampler
+from asteroid_karaoke.schedules import learning_rates, moving_average
+from asteroid_karaoke.training import make_trainer
+
+ROOT = Path(__file__).parent.parent
+SCRIPT = ROOT / "egs" / "common" / "train.py"
+CONF = {"training": {"epochs": 2, "seed": 0}, "optim": {"lr": 0.1}, "main_args": {"exp_dir": "e"}}
+
+
+class Numbers(ItemDataset):
+    """Items that are their own index; some are missing."""
+
+    dataset_name = "numbers"
+
+    def __len__(self):
+        return 7
+
+    def __getitem__(self, index):
+        if index == 3:
+            raise FileNotFoundError(f"/songs/{index}.wav does not exist:\ncheck the name")
+        return torch.tensor(index)
+
+
+def test_the_average_is_short_at_first():
+    average = moving_average(0.99)
+    old, new = torch.zeros(1), torch.ones(1)
+    assert average(old, new, 0).item() == pytest.approx(0.9)
+    assert average(old, new, 10000).item() == pytest.approx(0.01)
+
+
+def test_one_cycle_ends_at_nothing_and_constant_goes_on():
+    rates = {}
+    for name in ("one_cycle", "constant"):
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.1)
+        schedule = learning_rates(name, optimizer, 100)
+        for _ in range(100):
+            optimizer.step()
+            schedule.step()
+        rates[name] = optimizer.param_groups[0]["lr"]
+    assert rates["one_cycle"] < 1e-4 and rates["constant"] == pytest.approx(0.1)
+
+
+def test_a_batch_is_shared_among_processes():
+    options = {"batch_size": 6, "num_workers": 0}
+    train_loader, val_loader = make_loaders(Numbers(), Numbers(), EpochSampler(7), options, 2)
+    assert (train_loader.batch_size, val_loader.batch_size) == (3, 1)
+    with pytest.raises(ValueError, match="batch_size is 6, which 4 processes can not share"):
+        make_loaders(Numbers(), Numbers(), EpochSampler(7), options, 4)
+    with pytest.raises(ValueError, match=r"7 song\(s\) to validate on are too few for 8"):
+        make_loaders(Numbers(), Numbers(), EpochSampler(7), {"batch_size": 0, "num_workers": 0}, 8)
+
+
+def test_a_batch_says_what_it_is_made_of():
+    sampler = EpochSampler(7)
+    sampler.set_epoch(2)
+    loader = DataLoader(Numbers(), batch_size=2, sampler=sampler)
+    assert describe_batch(loader, 1) == "item 16 of numbers; item 17 of numbers"
+
+
+def test_a_workers_error_comes_down_to_its_cause():
+    with pytest.raises(FileNotFoundError) as caught:
+        list(DataLoader(Numbers(), num_workers=1))
+    assert "Traceback" in str(caught.value)
+    assert worker_complaint(caught.value) == "/songs/3.wav does not exist:\ncheck the name"
+    killed = RuntimeError("DataLoader worker (pid 5) is killed by signal: Killed. \nMore.")
+    assert "lower num_workers" in worker_complaint(killed)
+    assert worker_complaint(ValueError("all else")) is None
+
+
+def begin(exp_dir: Path, conf: dict) -> None:
+    (exp_dir / "checkpoints").mkdir(parents=True)
+    (exp_dir / "checkpoints" / "last.ckpt").touch()
+    (exp_dir / "conf.yml").write_text(yaml.safe_dump(conf))
+
+
+def test_an_experiment_from_before_an_option_goes_on(tmp_path):
+    assert experiment.find_checkpoint(CONF, tmp_path, False) is None
+    begin(tmp_path, CONF)
+    more = {"epochs": 2, "seed": 0, "patience": 3, "devices": 2, "another": 1}
+    conf = {**CONF, "training": more}
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    assert experiment.find_checkpoint(conf, tmp_path, True) == last
+    with pytest.raises(FileExistsError, match="holds an experiment already"):
+        experiment.find_checkpoint(conf, tmp_path, False)
+    with pytest.raises(ValueError, match=r"lr was 0\.1, is 0\.2 now"):
+        experiment.find_checkpoint({**conf, "optim": {"lr": 0.2}}, tmp_path, True)
+
+
+def test_what_was_logged_after_a_checkpoint_is_forgotten(tmp_path):
+    runs = (["0,1.0", "1,2.0", "2,3.0"], ["2,4.0", "3,5.0"], [])
+    for number, rows in enumerate(runs):
+        folder = tmp_path / "logs" / f"version_{number}"
+        folder.mkdir(parents=True)
+        (folder / "metrics.csv").write_text("\n".join(["step,val_loss", *rows]) + "\n")
+    log = pd.read_csv(experiment.join_logs(tmp_path))
+    assert log.to_numpy().tolist() == [[0, 1], [1, 2], [2, 4], [3, 5]]
+
+
+@pytest.mark.parametrize("begins", [0.0, 4.0, 19.0])
+def test_the_picture_begins_with_the_voice(begins):
+    rate = 100
+    voice = np.zeros((2, 20 * rate))
+    voice[1, int(begins * rate) :] = -0.5
+    start, stop = excerpt_with_voice(voice, rate)
+    assert start <= begins * rate < stop == start + 15 * rate
+    assert start == {0.0: 0, 4.0: 300, 19.0: 500}[begins]
+    assert excerpt_with_voice(voice[:, : 5 * rate], rate)[0] == 0
+
+
+def test_a_checkpoint_that_can_not_be_written_leaves_the_old_one(tmp_path):
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpoints().save_checkpoint({"step": 1}, path)
+    with pytest.raises(Exception, match="pickle"):
+        AtomicCheckpoints().save_checkpoint({"step": lambda: 2}, path)
+    assert torch.load(path, weights_only=True) == {"step": 1}
+
+
+@pytest.mark.filterwarnings("ignore")  # of TensorBoard's libraries
+def test_tensorboard_gets_curves_and_pictures(tmp_path):
+    pytest.importorskip("tensorboard")
+    from matplotlib.image import imsave
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    options = {"ema": 0.9, "patience": 0, "devices": 1, "num_nodes": 1, "strategy": "auto"}
+    options |= {"precision": "32-true", "accumulate": 1, "gradient_clip": 1.0, "val_every": 1}
+    trainer = make_trainer({**options, **CONF["training"]}, tmp_path, [])
+    imsave(tmp_path / "picture.png", np.zeros((10, 20, 3)))
+    _to_tensorboard(trainer, "song", tmp_path / "picture.png")
+    for logger in trainer.loggers:
+        logger.log_metrics({"val_loss": 1.0}, 0)
+        logger.finalize("success")
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert events.Tags()["images"] == ["song"] and "val_loss" in events.Tags()["scalars"]
+
+
+def test_a_begun_experiment_keeps_its_options_and_gets_new_ones(tmp_path, monkeypatch):
+    (tmp_path / "local").mkdir()
+    conf = {"training": {"epochs": 1, "patience": 0}}
+    (tmp_path / "local" / "conf.yml").write_text(yaml.safe_dump(conf))
+    begun = {"training": {"epochs": 9}, "main_args": {"exp_dir": "exp"}}
+    (tmp_path / "conf.yml").write_text(yaml.safe_dump(begun))
+    monkeypatch.chdir(tmp_path)
+    read_defaults = runpy.run_path(str(SCRIPT))["read_defaults"]
+    assert read_defaults(tmp_path) == {"training": {"epochs": 9, "patience": 0}}
+    assert read_defaults(tmp_path / "new") == conf
+
+
+def test_a_lost_file_is_one_line(tmp_path):
+    """As a worker meets it, in the middle of a training."""
+    songs = (
+        '{"id": "a", "split": "train", "corpus": "c", "role": "stems", "licence": "CC0", '
+        '"sample_rate": 44100, "channels": 2, "frames": 441000, '
+        '"vocals": "/lost.wav", "accompaniment": "/lost.wav"}\n'
+    )
+    for name in ("train", "valid"):
+        (tmp_path / f"{name}.jsonl").write_text(songs)
+    (tmp_path / "licenses.json").write_text("[]")
+    options = ["--exp_dir", tmp_path / "exp", "--data_dir", tmp_path, "--examples", "4"]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", SCRIPT, *options],
+        cwd=ROOT / "egs" / "demo" / "KaraokeNet",
+        env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "train.py: /lost.wav does not exist: check the name" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
