@@ -65,9 +65,7 @@ def channel_inverted(
     return np.stack([np.broadcast_to(wav, mixture.shape) for wav in (middle, side)])
 
 
-def median_filters(
-    mixture: np.ndarray, sources: np.ndarray | None, sample_rate: int
-) -> np.ndarray:
+def median_filters(mixture: np.ndarray, sources: np.ndarray | None, sample_rate: int) -> np.ndarray:
     """Harmonic-percussive separation by median filters, in two resolutions.
 
     FitzGerald and Gainza, "Single channel vocal separation using median filtering and factorisation

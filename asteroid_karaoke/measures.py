@@ -102,7 +102,8 @@ def remarks(correlations: np.ndarray, stems: tuple[str, str]) -> list[str]:
     # The sign does not matter: an inverted estimate is still one of this song.
     size = np.abs(correlations)
     found = []
-    if size[0, 1] > size[0, 0] and size[1, 0] > size[1, 1]:
+    crossed = size[0, 1] > size[0, 0] and size[1, 0] > size[1, 1]
+    if crossed and min(size[0, 1], size[1, 0]) >= LOW_CORRELATION:
         found.append(
             f"the estimate of {stems[0]} resembles the {stems[1]} and vice versa (correlations "
             f"{correlations[0, 1]:.2f} and {correlations[1, 0]:.2f}, with their own references "

@@ -67,7 +67,7 @@ def test_ratio_mask_of_silent_vocals_leaves_the_accompaniment(sources):
     np.testing.assert_allclose(estimates, sources, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", CEILINGS)
+@pytest.mark.parametrize("name", sorted(CEILINGS))
 def test_shapes_must_fit(sources, name):
     with pytest.raises(ValueError, match="expected"):
         BASELINES[name](sources[0, :, 1:], sources, RATE)
@@ -123,20 +123,21 @@ def test_repeating_bars_are_the_accompaniment():
     sources = np.stack([vocals, np.tile(bar, 8)]).astype(np.float32)
     estimates = BASELINES["repet_sim"](sources.sum(axis=0), None, RATE)
     assert scores.usdr(sources[0], estimates[0]) > 6
-    assert scores.usdr(sources[1], estimates[1]) > 12
+    # The mixture itself has 2.5 dB.
+    assert scores.usdr(sources[1], estimates[1]) > 9
 
 
 def test_median_filters_find_what_moves():
-    """A wobbling note against a held chord and clicks."""
+    """A gliding voice against a held chord and clicks."""
     time = np.arange(4 * RATE) / RATE
-    phase = 2 * np.pi * 700 * time - 30 * np.cos(2 * np.pi * 5 * time) * 0.5
+    phase = 2 * np.pi * (500 * time + 50 * time**2)
     voice = 0.2 * np.sin(phase) + 0.1 * np.sin(2 * phase)
     chord = sum(0.1 * np.sin(2 * np.pi * f * time) for f in (220, 277, 330))
     chord[:: RATE // 4] += 1
     sources = np.stack([voice, chord])[:, None].astype(np.float32)
     estimates = BASELINES["median_filters"](sources.sum(axis=0), None, RATE)
-    assert scores.usdr(sources[0], estimates[0]) > 6
-    assert scores.usdr(sources[1], estimates[1]) > 6
+    assert scores.usdr(sources[0], estimates[0]) > 20
+    assert scores.usdr(sources[1], estimates[1]) > 20
 
 
 def test_the_real_excerpt_has_its_known_scores(stempeg_excerpt):

@@ -251,6 +251,42 @@ def test_scored_songs_are_not_scored_again(folders, leaky, monkeypatch):
     assert [p.name for p in (output / "test").iterdir()] == ["one.json"]
 
 
+def test_the_engine_is_a_choice_and_part_of_what_was_scored(folders, monkeypatch):
+    used = []
+    for engine, function in scores.ENGINES.items():
+
+        def spy(*arguments, engine=engine, function=function):
+            used.append(engine)
+            return function(*arguments)
+
+        monkeypatch.setitem(scores.ENGINES, engine, spy)
+    fast = scores.score_folders(*folders)
+    reference = scores.score_folders(*folders, engine="museval")
+    assert used == ["fast", "fast", "museval", "museval"]
+    for key, value in fast.items():
+        assert reference[key] == pytest.approx(value, abs=2e-5)
+    record = json.loads((folders[2] / "test" / "one.json").read_text())
+    assert record["song"]["engine"] == "museval"
+
+
+def test_mixed_up_files_are_reported(folders, stems, caplog):
+    references, estimates, _ = folders
+    put(references / "swapped", vocals=stems[0], accompaniment=stems[1])
+    put(estimates / "swapped", vocals=stems[1], accompaniment=stems[0])
+    put(references / "other", vocals=stems[0], accompaniment=stems[1])
+    put(estimates / "other", vocals=noise(3.3, 21), accompaniment=noise(3.3, 22))
+    final = scores.score_folders(*folders)
+    assert final["songs"] == 4 and not final["failed"]
+    assert set(final["remarks"]) == {"swapped", "other"}
+    assert "are the files swapped?" in final["remarks"]["swapped"][0]
+    assert "another song's" in final["remarks"]["other"][0]
+    assert len(caplog.messages) == 3
+    assert any(text.startswith("song 'swapped': the estimate of") for text in caplog.messages)
+    # Reported again when nothing is scored again.
+    assert scores.score_folders(*folders) == final
+    assert len(caplog.messages) == 6
+
+
 def test_an_output_that_can_not_be_written_ends_the_run(folders, caplog):
     references, estimates, output = folders
     output.write_text("a file")
@@ -268,6 +304,12 @@ def test_bad_songs_do_not_stop_the_others(folders, leaky, caplog):
     put(estimates / "rate", sample_rate=RATE * 2, vocals=leaky[0])
     (estimates / "text" / "vocals.wav").write_text("not a sound")
     put(estimates / "twice", suffix=".flac", vocals=leaky[0])
+    put(references / "nan", vocals=leaky[0], accompaniment=leaky[1])
+    put(estimates / "nan", vocals=leaky[0], accompaniment=leaky[1])
+    broken = np.where(np.arange(leaky.shape[-1]) == 7, np.nan, leaky[0]).astype(np.float32)
+    audio.write(estimates / "nan" / "vocals.wav", broken, RATE, "FLOAT")
+    put(references / "empty", vocals=leaky[0], accompaniment=leaky[1])
+    (estimates / "empty").mkdir()
     put(references / "lost", vocals=leaky[0], accompaniment=leaky[1])
     put(estimates / "unknown", vocals=leaky[0], accompaniment=leaky[1])
     (estimates / "log").mkdir()
@@ -276,13 +318,14 @@ def test_bad_songs_do_not_stop_the_others(folders, leaky, caplog):
     assert final["songs"] == 2
     failed = final["failed"]
     assert sorted(caplog.messages) == sorted(failed.values())
-    assert set(failed) == {"short", "rate", "text", "twice", "lost", "unknown"}
+    assert set(failed) == {*("short", "rate", "text", "twice", "lost", "unknown", "nan", "empty")}
     assert all(f"'{name}'" in message for name, message in failed.items())
     assert "26399 samples" in failed["short"] and "26400 samples" in failed["short"]
     assert "8000 Hz" in failed["rate"] and "16000 Hz" in failed["rate"]
     assert "vocals.wav" in failed["text"]
     assert "vocals.flac, vocals.wav" in failed["twice"]
-    assert "found none" in failed["lost"] and "found none" in failed["unknown"]
+    assert all("found none" in failed[name] for name in ("lost", "unknown", "empty"))
+    assert "estimate of vocals has 1 NaN" in failed["nan"]
     assert sorted(p.name for p in (output / "test").iterdir()) == ["one.json", "two.json"]
 
 

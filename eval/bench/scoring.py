@@ -3,15 +3,14 @@
     PYTHONPATH=. python eval/bench/scoring.py /path/to/stems/song --seconds 60 120
 
 A song is a folder with vocals.* and accompaniment.*; its estimates are the ideal ratio mask's. Each
-engine runs in a process of its own, so that its peak memory is its own; what the process holds
-before it begins to score (libraries, and the song in float32) is subtracted. A second of CPU time
-says what a machine does that has nothing else to do.
+engine runs in a process of its own; of its peak memory that is subtracted which it holds before it
+begins to score (libraries, and the song in float32). A second of CPU time says what a machine does
+that has nothing else to do. Linux only.
 """
 
 import argparse
 import multiprocessing
-import resource
-import sys
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,16 +31,19 @@ def read_song(folder: Path, seconds: float) -> tuple[np.ndarray, np.ndarray, int
 
 def measure(engine: str, references: np.ndarray, estimates: np.ndarray, rate: int) -> tuple:
     """Scores of each frame, seconds of wall and of CPU time, and MB beyond those held before."""
-    _ = bsseval.track_scores("warm", {})  # imports museval, which either engine needs
-    before, begin, used = _peak(), time.perf_counter(), time.process_time()
+    bsseval.track_scores("warm", {})  # imports museval, which either engine's scores are stored by
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    before, begin, used = _memory("VmRSS"), time.perf_counter(), time.process_time()
     found = scores.ENGINES[engine](references, estimates, rate)
     wall, cpu = time.perf_counter() - begin, time.process_time() - used
-    return np.stack([found[metric] for metric in bsseval.METRICS]), wall, cpu, _peak() - before
+    frames = np.stack([found[metric] for metric in bsseval.METRICS])
+    return frames, wall, cpu, _memory("VmHWM") - before
 
 
-def _peak() -> float:
-    """Most memory that this process has held, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+def _memory(field: str) -> float:
+    """What this process holds (VmRSS) or held at most (VmHWM), in MB."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.findall(rf"^{field}:\s+(\d+) kB$", status, re.MULTILINE)[0]) / 1e3
 
 
 def alone(function: Callable, *arguments: object) -> tuple:
