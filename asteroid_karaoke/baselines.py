@@ -1,4 +1,4 @@
-"""Baselines: the floor and the ceilings between which a model's scores are read, and old techniques.
+"""Baselines: floor and ceilings between which a model's scores are read, and older techniques.
 
 All have one interface, ``estimate(mixture, sources, sample_rate) -> estimates``: the mixture
 ``(channels, time)``, the true sources ``(2, channels, time)`` in the order vocals, accompaniment,

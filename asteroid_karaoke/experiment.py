@@ -90,6 +90,26 @@ def join_logs(exp_dir: Path) -> Path:
     return path
 
 
+def start_from(model: KaraokeNet, name: str) -> None:
+    """Give a model the weights of another, or the averaged ones of a training's checkpoint.
+
+    Args:
+        model: Takes the weights.
+        name: A checkpoint (``.ckpt``), or what :meth:`KaraokeNet.from_pretrained` takes.
+
+    Raises:
+        FileNotFoundError: There is no such checkpoint or model.
+        RuntimeError: It is of another network.
+    """
+    if name.endswith(".ckpt"):
+        state = torch.load(name, map_location="cpu", weights_only=True)["state_dict"]
+        prefix = "model."
+        state = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+    else:
+        state = KaraokeNet.from_pretrained(name).state_dict()
+    model.load_state_dict(state)
+
+
 def save_best(
     model: KaraokeNet, best: Mapping[str, Any], train_set: ItemDataset, exp_dir: Path
 ) -> Path:
@@ -106,12 +126,7 @@ def save_best(
     """
     scores = {path: float(score) for path, score in best.items()}
     write(exp_dir / "best_k_models.json", json.dumps(scores, indent=1).encode())
-    winner = min(scores, key=lambda path: scores[path])
-    state = torch.load(winner, map_location="cpu", weights_only=True)["state_dict"]
-    prefix = "model."
-    model.load_state_dict(
-        {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-    )
+    start_from(model, min(scores, key=lambda path: scores[path]))
     conf = model.cpu().eval().serialize()
     conf.update(train_set.get_infos())
     path = exp_dir / "best_model.pth"

@@ -1,6 +1,6 @@
 """Score models, peers and baselines on the songs of a manifest, all in one run.
 
-    PYTHONPATH=. python eval/score.py data/test.jsonl -o eval/results/karaoke-small.json
+    PYTHONPATH=. python eval/score.py data/test.jsonl --excerpt -o eval/results/karaoke-small.json
     PYTHONPATH=. python eval/score.py data/test.jsonl --systems mixture spleeter my.pth -o my.json
 
 A system is a baseline (``mixture``, ``ideal_ratio_mask`` ...), a peer (eval/peers), or a model: a
@@ -16,7 +16,6 @@ import json
 import logging
 import platform
 import sys
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from asteroid_karaoke.baselines import BASELINES
 from asteroid_karaoke.datasets import SongDataset
 from asteroid_karaoke.model import shipped
 from asteroid_karaoke.separation import separate
+from recipes import demo
 
 SYSTEMS = ["mixture", "ideal_ratio_mask", "spleeter", "karaoke-small"]
 SAMPLE_RATE = 44100
@@ -34,9 +34,10 @@ SAMPLE_RATE = 44100
 PACKAGES = ("torch", "museval", "numpy", "scipy", "asteroid", "soxr")
 
 
-def main(path: Path, systems: list[str], output: Path, cache: Path) -> None:
-    """Score every song by every system, write the record and print the table."""
-    songs = SongDataset(manifest.read(path), SAMPLE_RATE)
+def main(path: Path, systems: list[str], excerpt: bool, output: Path, cache: Path) -> None:
+    """Score every song by every system, write the record and print the tables."""
+    chosen = manifest.read(path) + ([demo.excerpt()] if excerpt else [])
+    songs = SongDataset(chosen, SAMPLE_RATE)
     loaded = {Path(name).stem: load(name) for name in systems}
     records = evaluation.score_systems(
         songs,
@@ -44,12 +45,18 @@ def main(path: Path, systems: list[str], output: Path, cache: Path) -> None:
         cache,
         {name: version for name, (_, version) in loaded.items()},
     )
-    everything = {name: list(chain(*found.values())) for name, found in records.items()}
-    finals = {name: scores.aggregate(found) for name, found in everything.items()}
+    corpora = next(iter(records.values()))
+    finals = {
+        corpus: {name: scores.aggregate(found[corpus]) for name, found in records.items()}
+        for corpus in corpora
+    }
     report = {
         "systems": {name: version for name, (_, version) in loaded.items()},
         "scores": finals,
-        "songs": {name: list(map(results.summarise, found)) for name, found in everything.items()},
+        "songs": {
+            corpus: {n: list(map(results.summarise, found[corpus])) for n, found in records.items()}
+            for corpus in corpora
+        },
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "python": platform.python_version(),
     }
@@ -57,11 +64,18 @@ def main(path: Path, systems: list[str], output: Path, cache: Path) -> None:
     part = output.with_suffix(".part")
     part.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
     part.replace(output)
-    print(f"{len(songs)} songs: medians over frames, then over songs\n\n{scores.table(finals)}\n")
-    print("| whole songs, mean uSDR in dB | vocals | accompaniment |\n| --- | ---: | ---: |")
-    for name, final in finals.items():
+    for corpus, final in finals.items():
+        print(f"\n{corpus}, {len(corpora[corpus])} song(s)\n\n{table(final)}")
+
+
+def table(finals: dict[str, dict]) -> str:
+    """What `scores.table` shows, with the mean uSDR over whole songs beside it."""
+    lines = scores.table(finals).splitlines()
+    added = [" vocals uSDR | accompaniment uSDR |", " ---: | ---: |"]
+    for final in finals.values():
         values = [final[f"{stem}_uSDR_mean"] for stem in scores.STEMS]
-        print(f"| {name} | {values[0]:.2f} | {values[1]:.2f} |")
+        added.append("".join(f" {value:.2f} |" for value in values))
+    return "\n".join(line + more for line, more in zip(lines, added, strict=True))
 
 
 def load(name: str) -> tuple[evaluation.System, str]:
@@ -83,6 +97,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("path", type=Path, metavar="MANIFEST", help="songs with their stems")
     parser.add_argument("--systems", nargs="+", default=SYSTEMS, help="what to score")
+    parser.add_argument(
+        "--excerpt", action="store_true", help="score the excerpt that stempeg ships as well"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, help="the JSON to write")
     parser.add_argument(
         "--cache", type=Path, default=Path("eval/scores"), help="museval's scores a song"

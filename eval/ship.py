@@ -20,8 +20,11 @@ import torch
 from asteroid_karaoke import KaraokeNet
 from asteroid_karaoke.model import PRETRAINED
 
-KEPT = ("vocals_SDR", "vocals_SIR", "accompaniment_SDR", "accompaniment_SIR")
-KEPT_MEANS = ("vocals_uSDR_mean", "accompaniment_uSDR_mean")
+#: Medians over frames, then over songs; uSDR is of whole songs, and its mean over them.
+KEPT = (
+    *("songs", "vocals_SDR", "vocals_SIR", "accompaniment_SDR", "accompaniment_SIR"),
+    *("vocals_uSDR_mean", "accompaniment_uSDR_mean"),
+)
 #: Weights that have seen works which forbid to earn money share their terms.
 LICENCES = {True: "CC BY-NC-SA 4.0", False: "CC BY-SA 4.0"}
 
@@ -48,10 +51,9 @@ def main(path: Path, name: str, hours: float, licenses: Path, record: Path) -> N
         "model_args": model.get_model_args(),
         "hours_of_training": hours,
         "scores": {
-            system: {key: final[key] for key in KEPT + KEPT_MEANS}
-            for system, final in scores.items()
+            corpus: {name: {key: final[key] for key in KEPT} for name, final in finals.items()}
+            for corpus, finals in scores.items()
         },
-        "scored_songs": next(iter(scores.values()))["songs"],
         "trained_on": works,
     }
     part = weights.with_suffix(".json.part")

@@ -74,9 +74,10 @@ def test_swapped_stems_and_another_song_are_remarked(stems, estimates):
     assert "vocals resembles the accompaniment" in swapped
     other = np.random.default_rng(7).standard_normal(stems.shape)
     found = measures.remarks(measures.measure(stems, other)[1], STEMS)
-    assert [line[:48] for line in found] == [
-        f"the estimate of {stem} has a correlation of 0.0"[:48] for stem in STEMS
-    ]
+    assert len(found) == 2
+    for line, stem in zip(found, STEMS, strict=True):
+        assert line.startswith(f"the estimate of {stem} has a correlation of 0.0")
+        assert "another song's" in line
     shifted = np.roll(estimates, 100, axis=-1)
     found = measures.remarks(measures.measure(stems, shifted)[1], STEMS)
     assert sum("shifted in time" in line for line in found) == 2

@@ -12,7 +12,7 @@ import torch
 import yaml
 from torch.utils.data import DataLoader
 
-from asteroid_karaoke import experiment
+from asteroid_karaoke import KaraokeNet, experiment
 from asteroid_karaoke.batches import describe_batch, make_loaders, worker_complaint
 from asteroid_karaoke.callbacks import AtomicCheckpoints, _to_tensorboard, excerpt_with_voice
 from asteroid_karaoke.items import ItemDataset
@@ -112,6 +112,18 @@ def test_what_was_logged_after_a_checkpoint_is_forgotten(tmp_path):
         (folder / "metrics.csv").write_text("\n".join(["step,val_loss", *rows]) + "\n")
     log = pd.read_csv(experiment.join_logs(tmp_path))
     assert log.to_numpy().tolist() == [[0, 1], [1, 2], [2, 4], [3, 5]]
+
+
+def test_a_training_starts_from_a_model_or_from_a_checkpoints_average(tmp_path):
+    torch.manual_seed(0)
+    trained, mine, again = (KaraokeNet(size="tiny") for _ in range(3))
+    state = {f"model.{name}": value for name, value in trained.state_dict().items()}
+    torch.save({"state_dict": {**state, "loss_func.window": torch.ones(1)}}, tmp_path / "last.ckpt")
+    torch.save(trained.serialize(), tmp_path / "model.pth")
+    for model, name in ((mine, "last.ckpt"), (again, "model.pth")):
+        experiment.start_from(model, str(tmp_path / name))
+        for value, wanted in zip(model.parameters(), trained.parameters(), strict=True):
+            assert torch.equal(value, wanted)
 
 
 @pytest.mark.parametrize("begins", [0.0, 4.0, 19.0])

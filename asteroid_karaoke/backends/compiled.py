@@ -79,7 +79,8 @@ class OpenVINONetwork:
             self._fixed, self._fixed_shape = self._compile(shape), shape
         self._last_shape = shape
         compiled = self._fixed if shape == self._fixed_shape else self._any_shape
-        return torch.from_numpy(compiled(features.contiguous().numpy(), share_inputs=True)[0])
+        given = features.contiguous().numpy()
+        return torch.from_numpy(compiled(given, share_inputs=True, share_outputs=False)[0])
 
     def _compile(self, shape: torch.Size) -> Any:
         model = self._model.clone()

@@ -22,6 +22,7 @@ from asteroid_karaoke.datasets import (
     SongDataset,
     VoiceAndNoise,
 )
+from asteroid_karaoke.experiment import start_from
 
 
 def main(conf: dict) -> None:
@@ -42,7 +43,7 @@ def main(conf: dict) -> None:
 
     model = KaraokeNet(**conf["net"])
     if paths["init"]:
-        model.load_state_dict(KaraokeNet.from_pretrained(paths["init"]).state_dict())
+        start_from(model, paths["init"])
     model.train()
     folder = Path(paths["data_dir"])
     licenses = json.loads((folder / "licenses.json").read_text())
@@ -85,7 +86,7 @@ if __name__ == "__main__":
     parser.add_argument("--exp_dir", required=True, help="folder of the experiment")
     parser.add_argument("--data_dir", required=True, help="folder of the manifests")
     parser.add_argument(
-        "--init", default="", help="weights to start from: a path or a shipped name"
+        "--init", default="", help="weights to start from: a model, a .ckpt, or a shipped name"
     )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--phase", choices=("train", "pretrain"), default="train")
