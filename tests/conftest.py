@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 import torch
 
 import asteroid_karaoke  # noqa: F401  (mends torchaudio before a test imports asteroid)
+
+# A shell starts what it puts in the background with Ctrl-C ignored, and so would all our children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

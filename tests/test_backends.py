@@ -130,7 +130,8 @@ def test_other_maskers_run_by_torch(music):
     ("there", "bfloat16", "expected"),
     [
         ({"openvino", "onnx"}, True, "openvino, bfloat16"),
-        ({"openvino", "onnx"}, False, "openvino, float32"),
+        ({"openvino", "onnx"}, False, "onnx, float32"),
+        ({"openvino"}, False, "torch, float32"),
         ({"onnx"}, True, "torch, bfloat16"),
         ({"onnx"}, False, "onnx, float32"),
         (set(), True, "torch, bfloat16"),
@@ -149,6 +150,7 @@ def test_auto_goes_on_with_torch_where_another_fails(model, monkeypatch, caplog)
         raise RuntimeError("the plugin is broken")
 
     monkeypatch.setattr(backends, "installed", lambda name: True)
+    monkeypatch.setattr(backends, "has_bfloat16", lambda: True)
     monkeypatch.setattr(compiled, "network", broken)
     with caplog.at_level(logging.WARNING):
         assert accelerate(model)[1].startswith("torch")
