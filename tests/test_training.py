@@ -102,6 +102,7 @@ def work(
     warnings.simplefilter("ignore")
     if not draw:
         callbacks.plots = mock.Mock()
+        callbacks._to_tensorboard = mock.Mock()  # there is no picture to send
     logging.disable()
     options = {**OPTIONS, **changes}
     conf = {
