@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__, live
+from .arguments import positive
 from .commands.separate import separate
 from .commands.separate_options import add as add_separate
 from .knobs import join_level
@@ -82,7 +83,7 @@ def _add_score(commands: Any) -> None:
         "-o", "--output", metavar="DIR", required=True, help="folder for the results"
     )
     parser.add_argument(
-        "--jobs", type=_positive, default=1, metavar="N", help="songs scored at once (default: 1)"
+        "--jobs", type=positive, default=1, metavar="N", help="songs scored at once (default: 1)"
     )
     parser.add_argument(
         "--engine",
@@ -92,13 +93,6 @@ def _add_score(commands: Any) -> None:
         "numbers, ten times slower",
     )
     parser.set_defaults(run=_score)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"got {number}, expected 1 or more")
-    return number
 
 
 def _infer(arguments: Sequence[str]) -> int:

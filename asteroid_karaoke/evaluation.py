@@ -5,7 +5,6 @@ as they are known, so that a run that was broken off goes on.
 """
 
 import json
-import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -16,8 +15,6 @@ import numpy as np
 from . import scores
 from .datasets import SongDataset
 from .results import Record
-
-logger = logging.getLogger(__name__)
 
 #: ``(mixture, sources, sample_rate) -> estimates``, see :mod:`asteroid_karaoke.baselines`.
 System = Callable[[np.ndarray, np.ndarray, int], np.ndarray]

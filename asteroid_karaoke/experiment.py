@@ -13,6 +13,7 @@ import yaml
 
 from .items import ItemDataset
 from .model import KaraokeNet
+from .parts import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ def join_logs(exp_dir: Path) -> Path:
         if len(run):
             runs = [earlier[earlier["step"] < run["step"].min()] for earlier in runs] + [run]
     path = exp_dir / "log.csv"
-    write(path, pd.concat(runs).to_csv(index=False).encode())
+    write_whole(path, pd.concat(runs).to_csv(index=False).encode())
     return path
 
 
@@ -99,15 +100,22 @@ def start_from(model: KaraokeNet, name: str) -> None:
 
     Raises:
         FileNotFoundError: There is no such checkpoint or model.
-        RuntimeError: It is of another network.
+        ValueError: It is of another network.
     """
     if name.endswith(".ckpt"):
+        if not Path(name).is_file():
+            raise FileNotFoundError(f"no checkpoint at {name}: see the experiment's checkpoints/")
         state = torch.load(name, map_location="cpu", weights_only=True)["state_dict"]
         prefix = "model."
         state = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
     else:
         state = KaraokeNet.from_pretrained(name).state_dict()
-    model.load_state_dict(state)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{name} holds weights of another network: give the masker and the size that it has"
+        ) from error
 
 
 def save_best(
@@ -125,7 +133,7 @@ def save_best(
         Path of the model, as :meth:`KaraokeNet.serialize` gives it.
     """
     scores = {path: float(score) for path, score in best.items()}
-    write(exp_dir / "best_k_models.json", json.dumps(scores, indent=1).encode())
+    write_whole(exp_dir / "best_k_models.json", json.dumps(scores, indent=1).encode())
     start_from(model, min(scores, key=lambda path: scores[path]))
     conf = model.cpu().eval().serialize()
     conf.update(train_set.get_infos())
@@ -133,10 +141,3 @@ def save_best(
     torch.save(conf, path.with_suffix(".part"))
     os.replace(path.with_suffix(".part"), path)
     return path
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file that appears whole or not at all."""
-    part = path.with_suffix(".part")
-    part.write_bytes(content)
-    os.replace(part, path)

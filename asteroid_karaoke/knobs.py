@@ -19,11 +19,12 @@ option.
 
 import argparse
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from .arguments import shown
 from .stretch import KEYS, TEMPOS, Stretcher, library
 from .subtraction import STRENGTHS, over_subtract
 
@@ -166,7 +167,7 @@ def add_level(parser: argparse.ArgumentParser) -> None:
     """Give a command the option ``--vocals-level``; its value is a factor."""
     parser.add_argument(
         "--vocals-level",
-        type=_argument(parse_level),
+        type=shown(parse_level),
         default=0.0,
         metavar="LEVEL",
         help="of the voice in the karaoke version: -inf (none, the default), decibels such as "
@@ -192,23 +193,11 @@ def _add_ranged(
 
     parser.add_argument(
         f"--{name}",
-        type=_argument(parse),
+        type=shown(parse),
         default=default,
         metavar="X",
         help=f"{about} ({lowest:g} to {highest:g}, default: {default:g})",
     )
-
-
-def _argument(parse: Callable[[str], float]) -> Callable[[str], float]:
-    """Let argparse show the function's own message."""
-
-    def parsed(text: str) -> float:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return parsed
 
 
 def from_options(options: argparse.Namespace) -> Knobs:

@@ -216,7 +216,8 @@ def read_raw(file: BinaryIO, layout: str, rate: int, channels: int) -> Iterator[
     kind, full_scale = SAMPLE_FORMATS[layout]
     width = np.dtype(kind).itemsize * channels
     most, rest = max(1, round(_READ_SECONDS * rate)) * width, b""
-    # read1 gives what is there and waits only where nothing is.
+    # read1 gives what is there and waits only where nothing is; all buffered files have it, which
+    # BinaryIO does not say.
     while data := file.read1(most):  # type: ignore[attr-defined]
         data = rest + data
         whole = len(data) // width * width

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 _TEXTS_BY_LIBSNDFILE = ("RF64", "CAF", "AU", "W64")
 logger = logging.getLogger(__name__)
 
-Writer = "AudioWriter | EncodedWriter"
-
 
 def paths(
     out_dir: str | os.PathLike,

@@ -10,6 +10,7 @@ import platform
 import re
 import shutil
 import uuid
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -53,6 +54,22 @@ def place(part: Path, path: Path, overwrite: bool = True) -> None:
         part.unlink()
 
 
+def write_whole(path: Path, content: bytes) -> Path:
+    """Write a small file, whole or not at all; its folder is made.
+
+    Returns:
+        The path.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = hidden(path)
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
 def exists(path: Path) -> FileExistsError:
     """The complaint about a file that may not be replaced."""
     return FileExistsError(
@@ -82,7 +99,7 @@ def _alive(process: int) -> bool:
     return True
 
 
-class WholeFile:
+class WholeFile(ABC):
     """A file under a hidden name, which is moved to its place when a ``with`` block is left.
 
     Where the block is left by an error, nothing remains. A subclass opens the file and closes it.
@@ -117,13 +134,13 @@ class WholeFile:
                 "choose another one"
             ) from error
 
+    @abstractmethod
     def close(self) -> None:
         """Finish the hidden file and see that all is in it; it is moved when ``with`` is left."""
-        raise NotImplementedError
 
+    @abstractmethod
     def abandon(self) -> None:
         """Let go of the hidden file, if it is still open."""
-        raise NotImplementedError
 
     def failure(self) -> OSError:
         """The error of a disk that is full."""

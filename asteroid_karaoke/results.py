@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from .parts import write_whole
+
 STEMS = ("vocals", "accompaniment")
 #: Measures of each frame, and of a whole song, see `scores.score_song`. In dB but for correlation.
 FRAME_METRICS = ("SDR", "SIR", "SAR", "ISR")
@@ -77,7 +79,8 @@ def save_song(record: Record, output: str | os.PathLike, inputs: Any = None) -> 
         ValueError: The song's name can not be that of a file.
     """
     path = _song_path(output, record["song"]["name"])
-    return _write(path, json.dumps({**record, "inputs": inputs}, indent=2))
+    text = json.dumps({**record, "inputs": inputs}, indent=2)
+    return write_whole(path, text.encode())
 
 
 def remove_song(output: str | os.PathLike, name: str) -> None:
@@ -121,10 +124,11 @@ def write_summary(
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    _write(Path(output) / "all_metrics.csv", text.getvalue())
+    write_whole(Path(output) / "all_metrics.csv", text.getvalue().encode())
     remarks = {r["song"]["name"]: r["song"]["remarks"] for r in ordered if r["song"]["remarks"]}
     final = aggregate(ordered) | {"failed": dict(failed or {}), "remarks": remarks}
-    _write(Path(output) / "final_metrics.json", json.dumps(final, indent=2, allow_nan=False))
+    whole = json.dumps(final, indent=2, allow_nan=False)
+    write_whole(Path(output) / "final_metrics.json", whole.encode())
     return final
 
 
@@ -154,14 +158,3 @@ def _song_path(output: str | os.PathLike, name: str) -> Path:
     if not name or Path(name).name != name:
         raise ValueError(f"song {name!r}: its name can not be that of a file")
     return Path(output) / "test" / f"{name}.json"
-
-
-def _write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path

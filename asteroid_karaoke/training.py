@@ -27,6 +27,7 @@ from .experiment import LAST, LATER_OPTIONS, Conf
 from .items import ItemDataset
 from .losses import KaraokeLoss
 from .model import KaraokeNet
+from .parts import write_whole
 from .processor import has_bfloat16
 from .schedules import learning_rates, moving_average
 from .system import KaraokeSystem
@@ -102,7 +103,7 @@ def train(
     )
     if trainer.is_global_zero:
         exp_dir.mkdir(parents=True, exist_ok=True)
-        experiment.write(exp_dir / "conf.yml", yaml.safe_dump(experiment.plain(conf)).encode())
+        write_whole(exp_dir / "conf.yml", yaml.safe_dump(experiment.plain(conf)).encode())
     trainer.fit(system, ckpt_path=checkpoint and str(checkpoint), weights_only=True)
     if trainer.is_global_zero:
         draw_curves(exp_dir)

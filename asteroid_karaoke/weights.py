@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from .parts import hidden, place
+from .parts import write_whole
 
 SUFFIX = ".safetensors"
 
@@ -40,8 +40,8 @@ def save_safetensors(conf: dict[str, Any], path: str | os.PathLike) -> Path:
     rest = {name: value for name, value in conf.items() if name != "state_dict"}
     rest["sha256"] = hashlib.sha256(weights).hexdigest()
     card = path.with_suffix(".json")
-    _write(path, weights)
-    _write(card, (json.dumps(rest, indent=2) + "\n").encode())
+    write_whole(path, weights)
+    write_whole(card, (json.dumps(rest, indent=2) + "\n").encode())
     return card
 
 
@@ -73,12 +73,3 @@ def read_safetensors(path: str | os.PathLike) -> dict[str, Any]:
             "belong together, get both anew"
         )
     return {**conf, "state_dict": tensors}
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = hidden(path)
-    try:
-        part.write_bytes(content)
-        place(part, path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -32,8 +33,8 @@ LICENCES = {True: "CC BY-NC-SA 4.0", False: "CC BY-SA 4.0"}
 def main(path: Path, name: str, hours: float, licenses: Path, record: Path) -> None:
     """Write the weights and the card."""
     model = KaraokeNet.from_pretrained(path)
-    works = json.loads(licenses.read_text())
-    scores = json.loads(record.read_text())["scores"]
+    works = read(licenses)
+    scores = read(record)["scores"]
     PRETRAINED.mkdir(exist_ok=True)
     weights = PRETRAINED / f"{name}.pth"
     torch.save(model.serialize(), weights.with_suffix(".part"))
@@ -61,6 +62,14 @@ def main(path: Path, name: str, hours: float, licenses: Path, record: Path) -> N
     os.replace(weights.with_suffix(".part"), weights)
     os.replace(part, weights.with_suffix(".json"))
     print(f"{weights}: {weights.stat().st_size / 1e6:.2f} MB, {card['licence']}")
+
+
+def read(path: Path) -> Any:
+    """What a JSON file holds."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}; make it anew") from error
 
 
 if __name__ == "__main__":

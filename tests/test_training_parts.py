@@ -124,6 +124,10 @@ def test_a_training_starts_from_a_model_or_from_a_checkpoints_average(tmp_path):
         experiment.start_from(model, str(tmp_path / name))
         for value, wanted in zip(model.parameters(), trained.parameters(), strict=True):
             assert torch.equal(value, wanted)
+    with pytest.raises(ValueError, match=r"model\.pth holds weights of another network"):
+        experiment.start_from(KaraokeNet(size="tiny", depth=5), str(tmp_path / "model.pth"))
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint at .*none\.ckpt"):
+        experiment.start_from(mine, str(tmp_path / "none.ckpt"))
 
 
 @pytest.mark.parametrize("begins", [0.0, 4.0, 19.0])

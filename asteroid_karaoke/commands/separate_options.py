@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import knobs, names, preview
+from ..arguments import positive, shown
 from ..clipping import MODES
 from ..formats import FORMATS
 from ..loading import BACKENDS, DEFAULT_MODEL, DEVICES
@@ -92,13 +93,13 @@ def _add_knobs(parser: argparse.ArgumentParser) -> None:
     for name in ("start", "end"):
         parser.add_argument(
             f"--{name}",
-            type=_shown(preview.parse_time),
+            type=shown(preview.parse_time),
             metavar="TIME",
             help=f"{name} there, in s, m:ss or h:mm:ss",
         )
     parser.add_argument(
         "--preview",
-        type=_shown(preview.parse_time),
+        type=shown(preview.parse_time),
         nargs="?",
         const=30.0,
         metavar="SECONDS",
@@ -128,14 +129,14 @@ def _add_running(group: Any) -> None:
     )
     group.add_argument(
         "--jobs",
-        type=_positive,
+        type=positive,
         default=1,
         metavar="N",
         help="songs worked on at a time, each with its share of the cores (default: 1)",
     )
     group.add_argument(
         "--max-duration",
-        type=_shown(preview.parse_time),
+        type=shown(preview.parse_time),
         default=LONGEST_SECONDS,
         metavar="TIME",
         help="refuse songs that are longer, in s, m:ss or h:mm:ss (default: 12:00:00)",
@@ -170,22 +171,3 @@ def output_options(options: argparse.Namespace) -> OutputOptions:
 
 def _bit_rate(text: str) -> int:
     return round(float(text.lower().removesuffix("k")) * 1000)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"got {number}, expected 1 or more")
-    return number
-
-
-def _shown(parse: Callable[[str], float]) -> Callable[[str], float]:
-    """Let argparse show the function's own message."""
-
-    def parsed(text: str) -> float:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return parsed

@@ -258,6 +258,7 @@ class RowGRU(nn.GRU):
     def __init__(self, channels: int):
         super().__init__(channels, channels // 2, batch_first=True, bidirectional=True)
 
+    # A GRU gives its state as well, which nobody asks for here.
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         """`(batch, channels, rows, frames)` to the same."""
         frames = x.permute(0, 3, 2, 1)

@@ -101,6 +101,7 @@ class Transposed(nn.ConvTranspose2d):
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__(in_channels, out_channels, 5, stride=2, padding=2, output_padding=1)
 
+    # The base class takes an optional list of sizes in the place of the shape.
     def forward(self, x: Tensor, shape: torch.Size) -> Tensor:  # type: ignore[override]
         """`(batch, in_channels, bins, frames)` to the last two of `shape`."""
         return super().forward(x)[:, :, : shape[2], : shape[3]]
