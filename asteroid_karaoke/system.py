@@ -37,6 +37,15 @@ class KaraokeSystem(System):
         self.log("loss", loss, sync_dist=True)
         return loss
 
+    def common_step(
+        self, batch: tuple[Tensor, Tensor], batch_nb: int, train: bool = True
+    ) -> Tensor:
+        """Loss of a batch; in training, at the resolution whose turn it is."""
+        mixture, sources = batch
+        # Of the step and not by lot, so all processes and batches of a step take the same.
+        turn = self.global_step if train else None
+        return self.loss_func(self(mixture), sources, turn)
+
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Refuse a gradient that would spoil all weights."""
         # fp16 finds its scale by overflowing, and leaves such steps out by itself.

@@ -25,8 +25,9 @@ from .batches import make_loaders
 from .callbacks import AtomicCheckpoints, Pictures, StepSeeds, draw_curves
 from .experiment import LAST, LATER_OPTIONS, Conf
 from .items import ItemDataset
-from .losses import KaraokeLoss
+from .losses import loss_for
 from .model import KaraokeNet
+from .norms import ShareBatchNorms
 from .parts import write_whole
 from .processor import has_bfloat16
 from .schedules import learning_rates, moving_average
@@ -54,8 +55,7 @@ def train(
 
     What is learnt depends on the conf alone: on a CPU two trainings are alike to the bit, so are
     one that was broken off and one that was not, and several processes learn what one does, as they
-    share each batch. Batch norms are the exception: across GPUs they see the whole batch, across
-    processes on CPUs each sees its share, as torch has no other for them.
+    share each batch, and batch norms see the whole of it.
 
     Args:
         conf: Two levels, as Asteroid's parser gives it: ``training`` (epochs, batch_size,
@@ -96,7 +96,7 @@ def train(
     system = KaraokeSystem(
         model,
         optimizer,
-        KaraokeLoss(),
+        loss_for(model),
         *loaders,
         scheduler={"scheduler": schedule, "interval": "step"},
         config=experiment.plain(conf),
@@ -148,13 +148,13 @@ def make_trainer(
         devices=int(devices) if devices.isdigit() else devices,
         num_nodes=options["num_nodes"],
         strategy=options["strategy"],
-        # Both are for GPUs: a CPU computes alike each time, and torch has no such norm for it.
+        # Both are for GPUs: a CPU computes alike each time, and has a shared norm of ours.
         sync_batchnorm=on_gpu,
         deterministic="warn" if on_gpu else None,
         use_distributed_sampler=False,  # ours share by themselves
         callbacks=callbacks,
         logger=loggers,
-        plugins=[AtomicCheckpoints()],
+        plugins=[AtomicCheckpoints(), *([] if on_gpu else [ShareBatchNorms()])],
         precision=precision(options["precision"]),
         accumulate_grad_batches=options["accumulate"],
         gradient_clip_val=options["gradient_clip"],

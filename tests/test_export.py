@@ -101,7 +101,7 @@ def test_openvino_reads_the_network_and_keeps_float32_where_it_is_marked(model, 
     assert all(
         name.startswith(("/encoder.", "/bottleneck/", "/decoder.")) for name in half & compute
     )
-    given = np.random.default_rng(0).normal(size=(2, 6, 2049, 5)).astype(np.float32)
+    given = np.random.default_rng(0).normal(size=(2, 6, 2049, 8)).astype(np.float32)
     (found,) = openvino.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(
         given
     ).values()

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from asteroid_karaoke.losses import KaraokeLoss
+from asteroid_karaoke import KaraokeNet
+from asteroid_karaoke.losses import KaraokeLoss, MagnitudeLoss, loss_for
 
 loss = KaraokeLoss()
 
@@ -42,6 +43,43 @@ def test_the_spectral_part_cares_for_quiet_bins():
     weak, strong = stems() + 0.01 * stems(1), stems() + stems(1)
     ratios = [part(weak, stems()) / part(strong, stems()) for part in (spectral, time)]
     assert ratios[0] > ratios[1]
+
+
+def test_each_resolution_has_its_turn():
+    given, several = (stems(1), stems()), KaraokeLoss(n_ffts=(2048, 512))
+    alone = [KaraokeLoss(n_ffts=(n_fft,))(*given) for n_fft in (2048, 512)]
+    assert abs(alone[0] - alone[1]) > 1e-4
+    assert [several(*given, turn=turn) for turn in range(4)] == [*alone, *alone]
+    torch.testing.assert_close(several(*given), sum(alone) / 2)
+
+
+class TestMagnitudeLoss:
+    loss = MagnitudeLoss(1024, 256)
+
+    def test_it_is_the_power_of_the_error_in_the_voice_alone(self):
+        """Noise of the mixture's level less than the voice: |V| of noise is 1 on average, squared."""
+        targets, silent = stems(), stems()
+        silent[:, 0] = 0
+        ratio = targets[:, 0].square().mean() / targets.sum(1).square().mean()
+        assert float(self.loss(silent, targets)) == pytest.approx(float(ratio), rel=0.1)
+        changed = targets.clone()
+        changed[:, 1] = 0
+        assert self.loss(changed, targets) == 0
+
+    def test_phases_do_not_matter(self):
+        turned = stems()
+        turned[:, 0] *= -1
+        assert self.loss(turned, stems()) < 1e-9 < loss(turned, stems())
+
+    def test_silence_gives_finite_gradients(self):
+        estimates = torch.zeros(1, 2, 2, 4096, requires_grad=True)
+        self.loss(estimates, torch.zeros(1, 2, 2, 4096)).backward()
+        assert estimates.grad.isfinite().all()
+
+    def test_the_masker_says_which_loss(self):
+        asked = loss_for(KaraokeNet(masker="legacy"))
+        assert isinstance(asked, MagnitudeLoss) and asked.transform.n_fft == 8192
+        assert isinstance(loss_for(KaraokeNet(size="tiny")), KaraokeLoss)
 
 
 def test_nothing_is_stored():

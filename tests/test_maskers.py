@@ -210,10 +210,10 @@ class TestBandCNN:
         assert changed.max() <= recurrent.context
 
     def test_width_and_depth_stand_in_for_the_sizes(self):
-        masker = BandCNN(size="tiny", width=24, depth=2)
+        masker = BandCNN(size="tiny", width=12, depth=2)
         assert len(masker.bottleneck) == 2
         assert weights(masker) < weights(BandCNN(size="tiny"))
-        expected = {"size": "tiny", "width": 24, "depth": 2, "bottleneck": "conv"}
+        expected = {"size": "tiny", "width": 12, "depth": 2, "bottleneck": "conv"}
         assert masker.get_config() == expected
 
     def test_a_bottleneck_that_does_not_exist_is_answered_with_those_that_do(self):

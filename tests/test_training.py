@@ -93,8 +93,10 @@ def work(
     resume=False,
     mixtures=RandomMixtures,
     frozen_norms=False,
+    dropout=0.1,
     spoil_gradient=False,
     draw=False,
+    optimizer="adamw",
     lr=0.003,
     **changes,
 ):
@@ -107,7 +109,7 @@ def work(
     options = {**OPTIONS, **changes}
     conf = {
         "training": options,
-        "optim": {"optimizer": "adamw", "lr": lr},
+        "optim": {"optimizer": optimizer, "lr": lr},
         "main_args": {"exp_dir": str(exp_dir)},
     }
     torch.manual_seed(options["seed"])
@@ -116,8 +118,8 @@ def work(
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
-    else:
-        model.masker.bottleneck.append(nn.Dropout(0.1))
+    elif dropout:
+        model.masker.bottleneck.append(nn.Dropout(dropout))
     if spoil_gradient:
         model.masker.fold.offset.register_hook(lambda gradient: gradient * torch.inf)
     known = manifest.read(songs)
@@ -255,8 +257,9 @@ def test_killed_and_gone_on_gives_the_same_bits(unbroken, tmp_path, songs):
 
 
 def test_two_processes_learn_what_one_does(tmp_path, songs):
-    """Half of each batch, and of the three songs, for each; all but batch norms is alike."""
-    how = {"epochs": 2, "accumulate": 2, "frozen_norms": True}
+    """Half of each batch, and of the three songs, for each."""
+    # Adam would make steps of full length of gradients that are nothing but rounding.
+    how = {"epochs": 2, "accumulate": 2, "dropout": 0.0, "optimizer": "sgd", "lr": 0.1}
     assert run(tmp_path / "one", songs, **how) == ""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -271,7 +274,7 @@ def test_two_processes_learn_what_one_does(tmp_path, songs):
     np.testing.assert_allclose(two, one, rtol=1e-4)
     expected, found = learnt(tmp_path / "one"), learnt(tmp_path / "two")
     for name in expected:
-        torch.testing.assert_close(found[name], expected[name], rtol=1e-3, atol=2e-4)
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-4, atol=1e-5)
 
 
 def test_a_loss_that_is_no_number_stops_it_and_names_the_songs(tmp_path, songs):

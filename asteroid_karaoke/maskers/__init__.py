@@ -9,6 +9,7 @@ it wants unless told otherwise).
 It may have ``network``, the method that does the work, from one real tensor `(batch, …, frames)` to
 one of the same form: that can be exported and run by another backend. And ``bfloat16_modules``, the
 names of those whose blocks, those with a batch norm of their own, may compute in that precision.
+And ``loss``, see :func:`asteroid_karaoke.losses.loss_for`.
 """
 
 from torch import nn

@@ -2,15 +2,15 @@
 
 SCNet (https://arxiv.org/abs/2401.13276) showed that frequency can be reduced early and unevenly, as
 long as the low bins, where the harmonics of a voice stand apart, are treated best. So the first
-layer folds the 2049 bins of a frame into about 220 rows of many channels; two more levels bring
-them down to 55. All that follows is dense convolutions and matrix products, which run near a CPU's
-peak where depthwise convolutions and thin maps at full resolution do not (``eval/LOG.md`` has the
-timings). In the bottleneck a learnt matrix mixes the rows of a frame, which lets a harmonic at 300
-Hz know of its relatives at 3 kHz.
+layer folds the 2049 bins of a frame into about 220 rows of many channels; two more levels halve
+rows and frames and double the channels, so that each level costs the same. All that follows is
+dense convolutions and matrix products, which run near a CPU's peak where depthwise convolutions and
+thin maps at full resolution do not (``eval/LOG.md`` has the timings). In the bottleneck a learnt
+matrix mixes the rows of a frame, which lets a harmonic at 300 Hz know of its relatives at 3 kHz.
 
 Everything is local in time: the level that the input is normalised by is a moving mean, the norms
 are batch norms, and the context is bounded and known (:attr:`BandCNN.context`), so a song cut into
-blocks gives the very same voice as a whole one.
+blocks at every fourth frame gives the very same voice as a whole one.
 """
 
 from itertools import pairwise
@@ -23,16 +23,18 @@ from .level import LEVEL_FRAMES, moving_level
 
 #: Channels per level and bottleneck blocks of the named sizes.
 SIZES = {
-    "tiny": {"channels": 32, "depth": 4},
-    "small": {"channels": 48, "depth": 8},
-    "base": {"channels": 128, "depth": 12},
+    "tiny": {"channels": 16, "depth": 4},
+    "small": {"channels": 32, "depth": 6},
+    "base": {"channels": 64, "depth": 14},
 }
 #: What mixes the rows in the bottleneck.
 BOTTLENECKS = ("conv", "recurrent")
 #: Upper ends of the three bands as shares of all bins (SCNet's), and the bins a row in each.
 BANDS = ((0.175, 4), (0.567, 8), (1.0, 32))
+#: Levels, each of half the rows and frames of the last. The bottleneck is the lowest.
+LEVELS = 3
 #: Dilations of the bottleneck's convolutions along time, over and over.
-DILATIONS = (1, 2, 4, 8)
+DILATIONS = (1, 2)
 #: Exponent that flattens the dynamics of what the network sees, as the ear does.
 COMPRESSION = 0.4
 #: A voice's bin can be louder than the mixture's, when the backing cancels it.
@@ -45,8 +47,9 @@ class BandCNN(nn.Module):
     Args:
         in_channels: Audio channels.
         n_bins: Frequency bins, ``n_fft // 2 + 1``.
-        size: Named size, one of ``tiny``, ``small``, ``base`` (0.3, 1.0 and 9.4 M weights).
-        width: Channels of the first level. None, here and below: what the size says.
+        size: Named size, one of ``tiny``, ``small``, ``base`` (0.3, 1.2 and 9.9 M weights).
+        width: Channels of the first level; each has twice the last one's. None, here and below:
+            what the size says.
         depth: Blocks of the bottleneck. Each widens the context by its dilation.
         bottleneck: What mixes the rows of a frame: ``conv``, a learnt matrix, or ``recurrent``, a
             GRU over the rows in both directions. Neither looks at other frames.
@@ -61,8 +64,8 @@ class BandCNN(nn.Module):
 
     #: What :class:`~asteroid_karaoke.KaraokeNet` puts before this masker unless told otherwise.
     transform = {"sample_rate": 44100, "channels": 2, "n_fft": 4096, "hop_length": 1024}
-    #: Frames at whose multiples blocks of a song must start: all frames are treated alike.
-    period = 1
+    #: Frames at whose multiples blocks of a song must start: those that are one in the bottleneck.
+    period = 2 ** (LEVELS - 1)
     #: Modules whose blocks compute in bfloat16 where that is asked for. Their residual sums, and
     #: the layers that read the spectrum or write the mask, lose too much by it.
     bfloat16_modules = ("encoder", "bottleneck", "decoder")
@@ -83,34 +86,30 @@ class BandCNN(nn.Module):
         width = width or SIZES[size]["channels"]
         depth = depth or SIZES[size]["depth"]
         self.config = {"size": size, "width": width, "depth": depth, "bottleneck": bottleneck}
-        widths = [width, width * 3 // 2, width * 2]
+        widths = [width * 2**level for level in range(LEVELS)]
         self.fold = Fold(3 * in_channels, width, n_bins)
         rows = [self.fold.n_rows]
         for _ in widths[1:]:
             rows.append((rows[-1] + 1) // 2)
         self.encoder = nn.ModuleList(Block(w) for w in widths[:-1])
-        self.down = nn.ModuleList(
-            nn.Conv2d(i, o, (2, 1), stride=(2, 1)) for i, o in pairwise(widths)
-        )
+        self.down = nn.ModuleList(nn.Conv2d(i, o, 2, stride=2) for i, o in pairwise(widths))
         self.bottleneck = nn.Sequential(
             *(
                 Block(widths[-1], DILATIONS[i % len(DILATIONS)], rows[-1], bottleneck)
                 for i in range(depth)
             )
         )
-        self.up = nn.ModuleList(nn.Conv2d(i, 2 * o, 1) for o, i in pairwise(widths))
+        self.up = nn.ModuleList(nn.Conv2d(i, 4 * o, 1) for o, i in pairwise(widths))
         self.decoder = nn.ModuleList(Block(w) for w in widths[:-1])
         self.unfold = Unfold(width, 2 * in_channels, n_bins)
 
     @property
     def context(self) -> int:
         """Frames on each side that one frame of the mask depends on."""
-        convolutions = sum(
-            module.kernel_size[1] // 2 * module.dilation[1]
-            for module in self.modules()
-            if isinstance(module, nn.Conv2d)
-        )
-        return convolutions + LEVEL_FRAMES
+        # A level's blocks reach one of its frames each, and so does what is made one in the next.
+        levels = sum(3 * 2**level for level in range(LEVELS - 1))
+        bottleneck = sum(block.convolution.dilation[1] for block in self.bottleneck) * self.period
+        return 1 + levels + bottleneck + LEVEL_FRAMES
 
     def get_config(self) -> dict:
         """The masker's own arguments, plain and flat."""
@@ -118,10 +117,15 @@ class BandCNN(nn.Module):
 
     def forward(self, spectrum: Tensor) -> Tensor:
         """Compute the mask; see the class for shapes."""
-        return bounded(self.network(features(spectrum)).float())
+        frames = spectrum.shape[-1]
+        x = F.pad(features(spectrum), (0, -frames % self.period))
+        return bounded(self.network(x)[..., :frames].float())
 
     def network(self, x: Tensor) -> Tensor:
-        """From what :func:`features` gives to what :func:`bounded` takes, all real."""
+        """From what :func:`features` gives to what :func:`bounded` takes, all real.
+
+        The number of frames is a multiple of the period.
+        """
         x = self.fold(x.contiguous(memory_format=torch.channels_last))
         skips = []
         for block, down in zip(self.encoder, self.down, strict=True):
@@ -131,7 +135,7 @@ class BandCNN(nn.Module):
         x = self.bottleneck(x)
         for block, up in zip(reversed(self.decoder), reversed(self.up), strict=True):
             skip = skips.pop()
-            x = block(double_rows(up(x))[:, :, : skip.shape[2]] + skip)
+            x = block(enlarge(up(x))[:, :, : skip.shape[2]] + skip)
         return self.unfold(x)
 
 
@@ -283,6 +287,10 @@ def mix_rows(weight: Tensor, x: Tensor) -> Tensor:
     return torch.matmul(weight, flat).view(batch, rows, frames, channels).permute(0, 3, 1, 2)
 
 
-def double_rows(x: Tensor) -> Tensor:
-    """`(batch, 2 * channels, rows, frames)` to `(batch, channels, 2 * rows, frames)`."""
-    return x.unflatten(1, (-1, 2)).transpose(2, 3).flatten(2, 3)
+def enlarge(x: Tensor) -> Tensor:
+    """`(batch, 4 * channels, rows, frames)` to `(batch, channels, 2 * rows, 2 * frames)`."""
+    batch, channels, rows, frames = x.shape
+    # As it lies in channels-last memory, so that only one copy is made.
+    x = x.permute(0, 2, 3, 1).reshape(batch, rows, frames, 2, 2, channels // 4)
+    x = x.transpose(2, 3).reshape(batch, 2 * rows, 2 * frames, channels // 4)
+    return x.permute(0, 3, 1, 2)

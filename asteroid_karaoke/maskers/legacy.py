@@ -78,6 +78,8 @@ class Legacy(nn.Module):
     context = SEEN - 1 - STEP
     #: Frames at whose multiples blocks of a song must start.
     period = STEP
+    #: Trained by :class:`asteroid_karaoke.losses.MagnitudeLoss`.
+    loss = "magnitude"
 
     def __init__(self, in_channels: int = 1, n_bins: int = N_BINS, intensity: float = 1.0):
         super().__init__()

@@ -98,7 +98,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = trial.lr * one_cycle(used / budget, trial.warm_up)
         with torch.autocast("cpu", half, enabled=half is not None):
-            loss = loss_function(model(mixture).float(), sources)
+            loss = loss_function(model(mixture).float(), sources, turn=len(losses))
         if not math.isfinite(loss.item()):
             raise FloatingPointError(f"the loss is {loss.item()} at step {len(losses)}")
         optimizer.zero_grad()

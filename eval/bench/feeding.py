@@ -49,7 +49,7 @@ class Trainee:
         begin, used = time.perf_counter(), time.process_time()
         mixture, sources = next(batches)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.low):
-            loss = self.loss(self.model(mixture), sources)
+            loss = self.loss(self.model(mixture), sources, turn=0)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
