@@ -36,6 +36,10 @@ test: export OMP_NUM_THREADS ?= 1
 test: $(INSTALLED) ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: results
+results: $(INSTALLED) ## make the README's tables anew from eval/results/*.json
+	PYTHONPATH=. $(BIN)/python -W ignore eval/tables.py
+
 .PHONY: lint
 lint: $(INSTALLED) ## check style (black, ruff) and types (mypy)
 	$(BIN)/black --check $(SOURCES)

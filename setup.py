@@ -34,6 +34,10 @@ INSTALL_REQUIRES = [
     "platformdirs",
     # Weights that anybody's program can read, and that can not run anything.
     "safetensors",
+    # Asteroid brings it along for downloads; here it uploads.
+    "huggingface_hub",
+    # Reports and pages for listeners. torch brings it along.
+    "jinja2",
     "joblib",
     "julius",
     "matplotlib",
@@ -61,13 +65,18 @@ EXTRAS_REQUIRE = {
         "pytest-xdist",
         "python-stretch>=0.3,<0.4",
         "ruff",
+        # A real browser uses the page of `serve`.
+        "selenium",
+        "starlette>=0.39",
         "tensorboard",
         "types-PyYAML",
+        "uvicorn",
         "yt-dlp>=2025.11.12",
     ],
     # A network to compare ours with, in eval/bench.
     "bench": ["openunmix"],
-    "web": ["gradio"],
+    # `serve`. 0.39 is the release of Starlette whose files can be had by range.
+    "web": ["starlette>=0.39", "uvicorn"],
     # Since 2025.11.12 YouTube needs a JavaScript runtime (deno) and yt-dlp's scripts (default).
     "youtube": ["yt-dlp[default,deno]>=2025.11.12"],
     "cluster": ["dask[distributed]"],
@@ -104,7 +113,15 @@ setup(
     license="MIT",
     license_files=["LICENSE"],
     packages=find_packages(include=["asteroid_karaoke", "asteroid_karaoke.*"]),
-    package_data={"asteroid_karaoke": ["py.typed", "pretrained/*"]},
+    package_data={
+        "asteroid_karaoke": [
+            "py.typed",
+            "pretrained/*",
+            "web/page/*",
+            "report/page.*",
+            "listening/page.*",
+        ]
+    },
     python_requires=">=3.10",
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,

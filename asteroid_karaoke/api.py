@@ -20,6 +20,7 @@ def separate(
     sample_rate: int,
     model: Separator | str | None = ...,
     device: str = ...,
+    batch: int = ...,
     progress: Progress | None = ...,
 ) -> Estimates: ...
 @overload
@@ -29,6 +30,7 @@ def separate(
     *,
     model: Separator | str | None = ...,
     device: str = ...,
+    batch: int = ...,
     progress: Progress | None = ...,
     **options: Any,
 ) -> dict[str, Path]: ...
@@ -39,6 +41,7 @@ def separate(
     sample_rate: int | None = None,
     model: Separator | str | None = None,
     device: str = "auto",
+    batch: int = 1,
     progress: Progress | None = None,
     **options: Any,
 ) -> Estimates | dict[str, Path]:
@@ -51,6 +54,7 @@ def separate(
         model: A model, or the name, path or Hub id of one. None: the one that ships. Load it once
             with :meth:`.KaraokeNet.from_pretrained` where there are many songs.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        batch: How many blocks of 12 s the network is given at once, for GPUs.
         progress: Called with the seconds done and the seconds in all; what it raises ends the
             work, and nothing is left half-written.
         **options: Fields of :class:`~asteroid_karaoke.options.OutputOptions`; for files.
@@ -79,7 +83,9 @@ def separate(
             raise ValueError("got an array without its sample_rate: give it in Hz")
         if options:
             raise ValueError(f"got {', '.join(options)}, which are for files, not for arrays")
-        return separation.separate(net, song, sample_rate, device=place, progress=progress)
+        return separation.separate(
+            net, song, sample_rate, batch=batch, device=place, progress=progress
+        )
     return separate_file(
-        net, song, out_dir, OutputOptions(**options), device=place, progress=progress
+        net, song, out_dir, OutputOptions(**options), batch=batch, device=place, progress=progress
     )

@@ -1,28 +1,35 @@
 """Many songs, each by itself: done, skipped or failed, one after the other or several at a time.
 
 A song that fails costs nothing but itself. With a ledger (:mod:`asteroid_karaoke.ledger`) a run
-that was broken off goes on where it was.
+that was broken off goes on where it was. Several at a time are done by other processes, here or on
+a cluster (:mod:`asteroid_karaoke.cluster`).
 """
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from . import cluster
 from .fetching import Fetched, as_file
 from .files import output_paths, separate_file
 from .inputs import Song
 from .ledger import Ledger, described, sha256
 from .options import OutputOptions
 from .overlap_add import Separator
+from .parts import sweep
 from .separation import Progress
 from .terminal import quiet_libraries
 
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
+#: A worker of a cluster may be told to do several songs at once, in threads: each would need its
+#: own model, and what C libraries say is kept from the terminal for the process as a whole.
+_alone = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -32,10 +39,12 @@ class Work:
     Args:
         folder: The output folder.
         options: What to write and how.
-        load: Gives the model; called once in each process.
+        load: Gives the model; called once in each process. Such that what comes out of another
+            process is equal to what was sent there.
         model: The model's name and the SHA-256 of its weights, for the ledger.
         skip_existing: Whether results that are there are left as they are.
         ledger: Whether a ledger is kept.
+        blocks: How many blocks of a song the model is given at a time.
     """
 
     folder: Path
@@ -44,6 +53,7 @@ class Work:
     model: Mapping[str, str] = field(default_factory=dict)
     skip_existing: bool = False
     ledger: bool = False
+    blocks: int = 1
 
 
 @dataclass(frozen=True)
@@ -114,43 +124,59 @@ def _expected(song: Song, folder: Path, options: OutputOptions) -> list[Path]:
         return []
 
 
-def run(songs: Sequence[Song], work: Work, jobs: int) -> Iterator[Outcome]:
-    """Separate songs several at a time, each process with its share of the cores.
+def run(
+    songs: Sequence[Song], work: Work, jobs: int = 1, scheduler: str | None = None
+) -> Iterator[Outcome]:
+    """Separate songs several at a time, in other processes.
 
     Args:
-        songs: As :func:`plan` gives them.
+        songs: As :func:`plan` gives them; not standard input, which other processes do not have.
         work: What to do with each.
-        jobs: How many at a time; the model is loaded as often.
+        jobs: How many at a time on this machine, each with its share of the cores; the model is
+            loaded as often.
+        scheduler: Address of a Dask scheduler, whose workers do it instead, each with as many
+            threads as its environment says. They have to see songs and results under the paths
+            that they have here.
 
     Yields:
-        What became of each, as they end.
+        What became of each, as they end. On a cluster, songs come back with absolute paths.
 
     Raises:
-        ChildProcessError: A process died, for example for lack of memory.
+        ChildProcessError: A process died, for example for lack of memory, or the cluster can not be
+            reached.
+        ValueError: Dask is not installed, or the address is none.
     """
-    from concurrent.futures.process import BrokenProcessPool
-
-    from joblib import Parallel, delayed
-
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = None if scheduler else max(1, (os.cpu_count() or 1) // jobs)
+    if scheduler:
+        work = replace(work, folder=work.folder.absolute())
+        songs = [_absolute(song) for song in songs]
+    function = partial(_in_process, work=work, threads=threads)
     try:
-        yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(
-            delayed(_in_process)(song, work, threads) for song in songs
-        )
-    except BrokenProcessPool as error:
-        raise ChildProcessError(
-            "a process that worked on a song died, perhaps for lack of memory: run the same again "
-            "with fewer --jobs; what is finished is kept"
-        ) from error
+        for outcome in cluster.run(function, songs, jobs, scheduler, in_order=False):
+            if isinstance(outcome, cluster.Lost):
+                outcome = Outcome(outcome.item, FAILED, outcome.reason)
+            yield outcome
+    except OSError as error:
+        raise ChildProcessError(str(error)) from error
 
 
-def _in_process(song: Song, work: Work, threads: int) -> Outcome:
+def _absolute(song: Song) -> Song:
+    return replace(song, source=str(Path(song.source).absolute())) if song.local else song
+
+
+def _in_process(song: Song, work: Work, threads: int | None) -> Outcome:
     import torch
 
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
-    with quiet_libraries():
-        return separate_song(_loaded(work.load), song, work)
+    with _alone, quiet_libraries():
+        if threads and torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        # A process that died in the midst of this song leaves files that grow with each try.
+        sweep(work.folder / song.folder)
+        try:
+            model = _loaded(work.load)
+        except (OSError, ValueError, RuntimeError) as error:
+            return Outcome(song, FAILED, f"the model can not be loaded there: {error}")
+        return separate_song(model, song, work)
 
 
 @lru_cache(maxsize=1)
@@ -205,7 +231,14 @@ def _separate(
             ledger.add(song.source, fetched.path, work.model, work.options, results)
 
     paths = separate_file(
-        model, fetched.source, folder, options, song=fetched.name, progress=progress, ready=note
+        model,
+        fetched.source,
+        folder,
+        options,
+        song=fetched.name,
+        batch=work.blocks,
+        progress=progress,
+        ready=note,
     )
     return Outcome(song, DONE, paths=paths)
 

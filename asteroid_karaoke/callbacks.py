@@ -15,11 +15,6 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from . import plots
 from .experiment import join_logs
 
-#: Length of the excerpt in a picture, in s.
-PICTURE_SECONDS = 15.0
-#: A voice begins where it first reaches this share of its peak.
-AUDIBLE = 0.1
-
 
 class Pictures(Callback):
     """At each validation, ``pictures/epoch_N.png`` of the first song and ``curves.png`` of all.
@@ -47,7 +42,7 @@ class Pictures(Callback):
             return
         rate = int(pl_module.model.sample_rate)
         voice = batch[1][0, 0]
-        excerpt = slice(*excerpt_with_voice(voice.cpu().numpy(), rate))
+        excerpt = slice(*plots.excerpt_with_voice(voice.cpu().numpy(), rate))
         mixture, voice, estimate = (
             wav[:, excerpt].float().cpu().numpy()
             for wav in (batch[0][0], voice, outputs["estimates"][0])
@@ -66,21 +61,6 @@ class Pictures(Callback):
 def draw_curves(exp_dir: Path) -> None:
     """Draw ``curves.png`` of all that has been logged."""
     plots.plot_curves(join_logs(exp_dir), exp_dir / "curves.png")
-
-
-def excerpt_with_voice(voice: np.ndarray, sample_rate: int) -> tuple[int, int]:
-    """First sample, and the one after the last, of an excerpt from where the voice begins.
-
-    Args:
-        voice: `(channels, time)`.
-        sample_rate: In Hz.
-    """
-    size = round(PICTURE_SECONDS * sample_rate)
-    level = np.abs(voice).max(axis=0)
-    first = int(np.argmax(level >= AUDIBLE * level.max()))
-    # A second of what comes before it, and no more after the song than before it.
-    start = max(0, min(first - sample_rate, voice.shape[1] - size))
-    return start, start + size
 
 
 def _to_tensorboard(trainer: pl.Trainer, tag: str, path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from . import __version__, live
 from .arguments import positive
+from .commands import listen, plot, publish, report, serve
 from .commands.separate import separate
 from .commands.separate_options import add as add_separate
 from .knobs import join_level
@@ -55,12 +56,17 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_separate(commands, separate)
     live.add_parser(commands)
+    serve.add(commands)
     commands.add_parser(
         "infer",
         add_help=False,
         help="asteroid-infer with this package's models (infer --help lists its options)",
     )
     _add_score(commands)
+    plot.add(commands)
+    report.add(commands)
+    listen.add(commands)
+    publish.add(commands)
     models = commands.add_parser("models", help="list the models that can be loaded by name")
     models.set_defaults(run=_models)
     return parser
@@ -92,6 +98,16 @@ def _add_score(commands: Any) -> None:
         help="what computes the scores: fast (default), or museval itself, which gives the same "
         "numbers, ten times slower",
     )
+    parser.add_argument(
+        "--floor-and-ceiling",
+        action="store_true",
+        help="score the mixture itself and the ideal ratio mask as well, into DIR/baselines",
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="address of a Dask scheduler whose workers do it (see asteroid_karaoke.cluster)",
+    )
     parser.set_defaults(run=_score)
 
 
@@ -107,23 +123,32 @@ def _infer(arguments: Sequence[str]) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
-    from . import scores
+    from . import baselines, scores
 
+    output = Path(options.output)
+    systems: dict[str, Any] = {Path(options.estimates).name: (options.estimates, output)}
+    if options.floor_and_ceiling:
+        for name in ("mixture", "ideal_ratio_mask"):
+            systems[name] = (baselines.BASELINES[name], output / "baselines" / name)
     try:
-        final = scores.score_folders(
-            options.references,
-            options.estimates,
-            options.output,
-            jobs=options.jobs,
-            engine=options.engine,
-        )
+        finals = {
+            name: scores.score_folders(
+                options.references,
+                estimates,
+                folder,
+                jobs=options.jobs,
+                engine=options.engine,
+                scheduler=options.scheduler,
+            )
+            for name, (estimates, folder) in systems.items()
+        }
     except (FileNotFoundError, ValueError) as error:
         raise UsageError(str(error)) from error
     except (OSError, RuntimeError) as error:
         complain(error)
         return 1
-    say(scores.table({Path(options.estimates).name: final}))
-    return int(bool(final["failed"]))
+    say(scores.table(finals))
+    return int(any(final["failed"] for final in finals.values()))
 
 
 def _models(options: argparse.Namespace) -> int:

@@ -1,5 +1,7 @@
 """From a file to files: one song read, separated, and written as it came, in constant memory.
 
+The network runs in the caller's thread, reading and writing in threads of their own.
+
 Channels are taken in pairs by a stereo model, in WAVE's order: left and right, centre and low, back
 left and right; one that is left over counts as mono, see :func:`.separation.separate`.
 """
@@ -22,7 +24,8 @@ from .knobs import turn
 from .options import OutputOptions
 from .overlap_add import BLOCK_SECONDS, Separator
 from .parts import WholeFile
-from .separation import Progress, stream
+from .pipeline import ahead, behind
+from .separation import MOST_CHANNELS, Progress, stream
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +33,10 @@ logger = logging.getLogger(__name__)
 _RATES = (1000, 768_000)
 #: Samples read from a file at a time.
 _READ_FRAMES = 1 << 16
+#: How many blocks are read ahead: at 44.1 kHz, 12 s, what the network takes at once.
+_READ_AHEAD = 8
+#: How many blocks of results wait to be written: each is as long as the network's step.
+_WRITE_BEHIND = 1
 
 Pairs = Iterable[tuple[np.ndarray, np.ndarray]]
 
@@ -42,6 +49,7 @@ def separate_file(
     *,
     song: str | None = None,
     block_seconds: float = BLOCK_SECONDS,
+    batch: int = 1,
     device: Any = None,
     progress: Progress | None = None,
     ready: Callable[[dict[str, WholeFile]], None] | None = None,
@@ -56,6 +64,7 @@ def separate_file(
         options: What to write and how.
         song: The song's name for its results. None: the file's.
         block_seconds: As in :func:`asteroid_karaoke.separation.separate`.
+        batch: As there.
         device: As there.
         progress: As there; the seconds in all are an estimate for some containers.
         ready: Called with the finished files by stem, just before they are put in their places.
@@ -89,15 +98,26 @@ def separate_file(
             }
             part = _part(model, reader, options)
             blocks = _limited(source, preview.read(reader, part), rate, options.max_seconds)
+            blocks = stack.enter_context(ahead(blocks, _READ_AHEAD))
             pairs: Pairs = stream(
-                model, blocks, rate, channels, block_seconds=block_seconds, device=device
+                model,
+                blocks,
+                rate,
+                channels,
+                block_seconds=block_seconds,
+                batch=batch,
+                device=device,
             )
             pairs = preview.cut(pairs, part.lead(rate), part.frames)
             pairs = _told(pairs, rate, min(part.frames, reader.frames), progress)
-            pairs = turn(options.knobs, pairs, rate, channels)
-            joint = not options.knobs.stretched
-            pairs = clip(options.clip, pairs, rate, joint=joint, folder=out_dir)
-            peak = outputs.write_all(pairs, writers, rate, target.sample_rate, channels)
+
+            def write(pairs: Pairs) -> float:
+                pairs = turn(options.knobs, pairs, rate, channels)
+                joint = not options.knobs.stretched
+                pairs = clip(options.clip, pairs, rate, joint=joint, folder=out_dir)
+                return outputs.write_all(pairs, writers, rate, target.sample_rate, channels)
+
+            peak = behind(write, pairs, _WRITE_BEHIND)
             # All are finished before the first is put in its place.
             for stem, writer in writers.items():
                 writer.close()
@@ -164,6 +184,11 @@ def _check_size(source: Source, reader: AudioReader, max_seconds: float) -> None
     if not lowest <= reader.sample_rate <= highest:
         raise ValueError(
             f"{source} has {reader.sample_rate} Hz, expected {lowest} to {highest}: export it anew"
+        )
+    if reader.channels > MOST_CHANNELS:
+        raise ValueError(
+            f"{source} has {reader.channels} channels, expected 1 to {MOST_CHANNELS}: leave some "
+            "out"
         )
     if reader.frames > max_seconds * reader.sample_rate:
         raise _too_long(source, reader.frames / reader.sample_rate, max_seconds)

@@ -16,6 +16,11 @@ from typing import Any
 
 from .options import OutputOptions
 
+try:
+    import fcntl
+except ImportError:  # Windows, whose disks append in one piece
+    fcntl = None  # type: ignore[assignment]
+
 NAME = "asteroid-karaoke.jsonl"
 
 
@@ -94,23 +99,26 @@ class Ledger:
         """
         outputs = {self._name(place): sha256(part) for place, part in results.items()}
         record = Record(source, sha256(path), model, described(options), outputs)
-        # In one piece and at the end, behind whatever a run that was killed left unfinished.
-        line = ("" if self._ends_well() else "\n") + json.dumps(asdict(record)) + "\n"
-        place = os.open(self.folder / NAME, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        try:
-            os.write(place, line.encode())
-            os.fsync(place)
-        finally:
-            os.close(place)
-
-    def _ends_well(self) -> bool:
-        try:
-            return (self.folder / NAME).read_bytes()[-1:] in (b"", b"\n")
-        except FileNotFoundError:
-            return True
+        line = (json.dumps(asdict(record)) + "\n").encode()
+        with (self.folder / NAME).open("a+b", buffering=0) as file:
+            _lock(file.fileno())
+            # In one piece and at the end, behind whatever a run that was killed left unfinished.
+            if size := file.seek(0, os.SEEK_END):
+                file.seek(size - 1)
+                line = line if file.read() == b"\n" else b"\n" + line
+            file.write(line)
+            os.fsync(file.fileno())
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
+
+
+def _lock(file: int) -> None:
+    """Wait for other processes, until the file is closed: a network's folder does not append."""
+    if fcntl is not None:
+        # Not every file system has locks.
+        with suppress(OSError):
+            fcntl.lockf(file, fcntl.LOCK_EX)
 
 
 def described(options: OutputOptions) -> dict[str, Any]:

@@ -20,7 +20,7 @@ beyond the song's ends: there the model pads as it does for a whole song.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -93,7 +93,11 @@ class Queue:
 
 
 def overlap_add(
-    model: Separator, blocks: Iterable[np.ndarray], channels: int, block_seconds: float
+    model: Separator,
+    blocks: Iterable[np.ndarray],
+    channels: int,
+    block_seconds: float,
+    batch: int = 1,
 ) -> Iterator[np.ndarray]:
     """The voice in a sound that comes block by block.
 
@@ -102,6 +106,7 @@ def overlap_add(
         blocks: The sound at the model's rate, ``(channels, n)`` float32, n as it comes.
         channels: Number of channels of the blocks.
         block_seconds: What the model sees at once, in s. Made longer where the margins need that.
+        batch: How many such blocks it is given at a time.
 
     Yields:
         The voice, ``(channels, n)`` float32; as long as the sound in all.
@@ -110,22 +115,54 @@ def overlap_add(
         RuntimeError: The model gives NaN, or another shape than it should.
     """
     margin, fade, step = _geometry(model, block_seconds)
+    seam = None
+    for group in _groups(_windows(blocks, channels, margin, fade, step), batch):
+        voices = run_batch(model, np.stack([window.seen for window in group]))
+        for window, voice in zip(group, voices, strict=True):
+            # The last one does not fade out.
+            rest = 0 if window.last else fade
+            done, seam = _join(seam, voice[:, window.kept], rest)
+            yield done
+
+
+class _Window(NamedTuple):
+    """What the model sees at once, ``(channels, n)``, and what of that is kept."""
+
+    seen: np.ndarray
+    kept: slice
+    last: bool = False
+
+
+def _windows(
+    blocks: Iterable[np.ndarray], channels: int, margin: int, fade: int, step: int
+) -> Iterator[_Window]:
     queue = Queue(channels)
     # How many samples in the queue are the next block's left margin: none at the song's start.
     behind = 0
-    seam = None
     for block in blocks:
         queue.push(block)
         while queue.frames > behind + step + fade + margin:
             seen = queue.head(behind + step + fade + margin)
-            voice = run(model, seen)[:, behind : behind + step + fade]
-            done, seam = _join(seam, voice, fade)
-            yield done
+            yield _Window(seen, slice(behind, behind + step + fade))
             queue.pop(max(0, behind + step - margin))
             behind = min(behind + step, margin)
     if queue.frames:
-        voice = run(model, queue.head(queue.frames))[:, behind:]
-        yield _join(seam, voice, 0)[0]
+        yield _Window(queue.head(queue.frames), slice(behind, None), last=True)
+
+
+def _groups(windows: Iterable[_Window], most: int) -> Iterator[list[_Window]]:
+    """Neighbours of the same length, so many at most."""
+    group: list[_Window] = []
+    for window in windows:
+        if group and (len(group) == most or group[0].seen.shape != window.seen.shape):
+            yield group
+            group = []
+        group.append(window)
+        if len(group) == most:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def _geometry(model: Separator, block_seconds: float) -> tuple[int, int, int]:
@@ -178,33 +215,43 @@ def _rising(frames: int) -> np.ndarray:
 
 def run(model: Separator, mixture: np.ndarray) -> np.ndarray:
     """The voice in a mixture ``(channels, time)`` of any number of channels, run at once."""
-    inputs = int(model.channels)
-    pairs = len(mixture) // inputs * inputs
-    voice = np.empty_like(mixture)
+    return run_batch(model, mixture[None])[0]
+
+
+def run_batch(model: Separator, mixtures: np.ndarray) -> np.ndarray:
+    """The voices in mixtures ``(batch, channels, time)``, the batch at once.
+
+    Raises:
+        RuntimeError: The model gives NaN, or another shape than it should.
+    """
+    inputs, channels = int(model.channels), mixtures.shape[1]
+    pairs = channels // inputs * inputs
+    voices = np.empty_like(mixtures)
     with _evaluating(model):
         for first in range(0, pairs, inputs):
             rows = slice(first, first + inputs)
-            voice[rows] = _forward(model, mixture[rows])
-        for row in range(pairs, len(mixture)):
+            voices[:, rows] = _forward(model, mixtures[:, rows])
+        for row in range(pairs, channels):
             # Left over, so mono to us: the model hears it on all of its inputs.
-            alone = np.repeat(mixture[row : row + 1], inputs, axis=0)
-            voice[row] = _forward(model, alone).mean(axis=0)
-    if not np.isfinite(voice).all():
+            alone = np.repeat(mixtures[:, row : row + 1], inputs, axis=1)
+            voices[:, row] = _forward(model, alone).mean(axis=1)
+    if not np.isfinite(voices).all():
         raise RuntimeError("the model gives NaN or Inf: its weights are damaged, load another one")
-    return voice
+    return voices
 
 
-def _forward(model: Separator, mixture: np.ndarray) -> np.ndarray:
+def _forward(model: Separator, mixtures: np.ndarray) -> np.ndarray:
     device = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
-    wave = torch.from_numpy(np.ascontiguousarray(mixture)).to(device)
-    estimates = model(wave[None])
+    waves = torch.from_numpy(np.ascontiguousarray(mixtures)).to(device)
+    estimates = model(waves)
+    batch, channels, time = waves.shape
     # A model of one channel gives (batch, n_src, time), as Asteroid's own do.
-    if estimates.shape not in ((1, 2, *wave.shape), (1, 2, wave.shape[-1])):
+    if estimates.shape not in ((batch, 2, channels, time), (batch, 2, time)):
         raise RuntimeError(
-            f"the model gives {tuple(estimates.shape)} for a mixture {(1, *wave.shape)}, expected "
-            f"{(1, 2, *wave.shape)}: is it a model of voice and accompaniment?"
+            f"the model gives {tuple(estimates.shape)} for a mixture {tuple(waves.shape)}, "
+            f"expected {(batch, 2, channels, time)}: is it a model of voice and accompaniment?"
         )
-    return estimates[0, 0].float().reshape(wave.shape).cpu().numpy()
+    return estimates[:, 0].float().reshape(waves.shape).cpu().numpy()
 
 
 @contextmanager

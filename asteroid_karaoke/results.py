@@ -54,7 +54,11 @@ def aggregate(records: Iterable[Record]) -> dict[str, Any]:
         None where no song has one. ``left_out`` counts these songs, by key, where there are any.
         Also ``songs``, and the sums over songs of the frames and of the silent ones.
     """
-    rows = [summarise(record) for record in records]
+    return aggregate_rows([summarise(record) for record in records])
+
+
+def aggregate_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What `aggregate` returns, from what `summarise` returned for each song."""
     final: dict[str, Any] = {"songs": len(rows)}
     final |= {count: sum(row[count] for row in rows) for count in COUNTS}
     left_out = {}
@@ -132,17 +136,22 @@ def write_summary(
     return final
 
 
-def table(systems: Mapping[str, Mapping[str, Any]]) -> str:
+def table(systems: Mapping[str, Mapping[str, Any]], whole_songs: bool = False) -> str:
     """A markdown table, readable as plain text too: a row a system, median SDR and SIR in dB.
 
     Args:
         systems: For each system's name its scores, as `aggregate` returns them.
+        whole_songs: Add the mean uSDR over songs.
     """
-    columns = [(stem, metric) for stem in STEMS for metric in ("SDR", "SIR")]
-    cells = [["dB", *(f"{stem} {metric}" for stem, metric in columns)]]
+    columns = {f"{stem} {x}": f"{stem}_{x}" for stem in STEMS for x in ("SDR", "SIR")}
+    if whole_songs:
+        columns |= {f"{stem} uSDR": f"{stem}_uSDR_mean" for stem in STEMS}
+    cells = [["dB", *columns]]
     for system, final in systems.items():
-        scores = [final[f"{stem}_{metric}"] for stem, metric in columns]
-        cells.append([system, *("–" if score is None else f"{score:.2f}" for score in scores)])
+        scores = [final[key] for key in columns.values()]
+        # A bar would end the cell, a line's end the row.
+        name = " ".join(system.replace("|", "\\|").split())
+        cells.append([name, *("–" if score is None else f"{score:.2f}" for score in scores)])
     widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
     cells.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
     form = " | ".join(f"{{:{'>' if i else '<'}{width}}}" for i, width in enumerate(widths))

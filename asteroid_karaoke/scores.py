@@ -12,14 +12,15 @@ a song with a wholly silent stem, where the level of its estimate tells more.
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from . import audio, bsseval, bsseval_fast, measures
+from . import audio, bsseval, bsseval_fast, cluster, measures
 from .measures import usdr
 from .results import (
     STEMS,
@@ -39,6 +40,7 @@ __all__ = [
     "Record",
     "aggregate",
     "load_song",
+    "read_stems",
     "save_song",
     "score_folders",
     "score_song",
@@ -54,6 +56,9 @@ SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".
 SUFFIXES |= {".au", ".caf", ".w64", ".rf64", ".webm", ".mka"}
 #: What computes the scores of frames; their numbers are the same, their cost is not.
 ENGINES = {"fast": bsseval_fast.evaluate, "museval": bsseval.evaluate}
+
+#: ``(mixture, sources, sample_rate) -> estimates``, see :mod:`asteroid_karaoke.baselines`.
+Baseline = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
 logger = logging.getLogger(__name__)
 
@@ -112,10 +117,11 @@ def score_song(
 
 def score_folders(
     references: str | os.PathLike,
-    estimates: str | os.PathLike,
+    estimates: str | os.PathLike | Baseline,
     output: str | os.PathLike,
-    jobs: int | None = 1,
+    jobs: int = 1,
     engine: str = "fast",
+    scheduler: str | None = None,
 ) -> dict[str, Any]:
     """Score ``estimates/<song>/`` against ``references/<song>/`` for every song.
 
@@ -126,11 +132,12 @@ def score_folders(
 
     Args:
         references: Folder of song folders with the true stems.
-        estimates: Folder of song folders with the estimates.
+        estimates: Folder of song folders with the estimates, or a baseline, which makes them of the
+            true stems and their sum.
         output: The folder of results.
-        jobs: Songs scored at once, each in a process of its own; None leaves it to
-            ``joblib.parallel_config``, by which a Dask cluster takes over.
+        jobs: Songs scored at once, each in a process of its own.
         engine: One of `ENGINES`. Scores by another one are done again.
+        scheduler: Address of a Dask scheduler whose workers do it, see `asteroid_karaoke.cluster`.
 
     Returns:
         What ``final_metrics.json`` holds; ``failed`` maps each song without scores to the reason,
@@ -138,26 +145,29 @@ def score_folders(
 
     Raises:
         FileNotFoundError: One of the folders does not exist.
-        OSError: The results can not be written.
-        ValueError: There is no song folder.
+        OSError: The results can not be written, or the cluster does not answer or is lost.
+        ValueError: There is no song folder, or Dask is not installed.
         RuntimeError: museval can not be imported for want of ffmpeg.
     """
-    import joblib
-
-    references, estimates, output = Path(references), Path(estimates), Path(output)
+    # A cluster's workers have working directories of their own.
+    references, output = Path(references).absolute(), Path(output).absolute()
     names = sorted(_song_folders(references))
-    # Without a reference a song can not be scored; folders without audio are something else.
-    extra = [n for n in sorted(_song_folders(estimates) - {*names}) if _stem_files(estimates / n)]
-    names += extra
+    if not callable(estimates):
+        estimates = Path(estimates).absolute()
+        extra = sorted(_song_folders(estimates) - {*names})
+        # Without a reference a song can not be scored; folders without audio are something else.
+        names += [name for name in extra if _stem_files(estimates / name)]
     if not names:
         raise ValueError(f"no song in {references}: expected <song>/vocals.* and accompaniment.*")
-    work = (
-        joblib.delayed(_score_folder)(references / name, estimates / name, output, engine)
-        for name in names
-    )
-    done = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(work)
+    score = partial(_score_folder, references, estimates, output, engine)
+    done = cluster.run(score, names, jobs, scheduler, in_order=False)
     records, failed = [], {}
-    for name, result in tqdm(done, total=len(names), desc="score", delay=2, disable=None):
+    result: Record | str
+    for outcome in tqdm(done, total=len(names), desc="score", delay=2, disable=None):
+        if isinstance(outcome, cluster.Lost):
+            name, result = outcome.item, f"song {outcome.item!r}: {outcome.reason}"
+        else:
+            name, result = outcome
         if isinstance(result, str):
             failed[name] = result
             logger.error("%s", result)
@@ -166,6 +176,17 @@ def score_folders(
             for remark in result["song"]["remarks"]:
                 logger.warning("song %r: %s", name, remark)
     return write_summary(records, output, dict(sorted(failed.items())))
+
+
+def read_stems(folder: str | os.PathLike) -> tuple[np.ndarray, int]:
+    """The two stems in a song's folder, ``(2, channels, time)``, and their rate in Hz.
+
+    Raises:
+        FileNotFoundError, PermissionError, ValueError: A stem is missing or can not be read, or
+            the two differ in rate, length or channels.
+    """
+    folder = Path(folder)
+    return _read([_stem_file(folder, stem, folder.name) for stem in STEMS], folder.name)
 
 
 def _check(references: np.ndarray, estimates: np.ndarray, name: str) -> None:
@@ -204,21 +225,28 @@ def _stem_files(folder: Path, stems: Sequence[str] = STEMS) -> list[Path]:
 
 
 def _score_folder(
-    references: Path, estimates: Path, output: Path, engine: str
+    references: Path, estimates: Path | Baseline, output: Path, engine: str, name: str
 ) -> tuple[str, Record | str]:
     """Score and save one song unless that was done; its name, and its record or what is wrong."""
-    name = references.name
     try:
-        files = [
-            _stem_file(folder, stem, name) for folder in (references, estimates) for stem in STEMS
-        ]
-        sizes = [[file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+        files = {stem: _stem_file(references / name, stem, name) for stem in STEMS}
+        if not callable(estimates):
+            folder = estimates / name
+            files |= {f"{stem}_estimate": _stem_file(folder, stem, name) for stem in STEMS}
+        sizes = [[file.stat().st_size, file.stat().st_mtime_ns] for file in files.values()]
         inputs = {"engine": engine, "files": sizes}
+        if callable(estimates):
+            inputs["system"] = estimates.__name__
         record = load_song(output, name, inputs)
         if record is not None:
             return name, record
-        stems, sample_rate = _read(files, name)
-        record = score_song(stems[:2], stems[2:], sample_rate, name, engine)
+        stems, sample_rate = _read([*files.values()], name)
+        found = stems[2:]
+        if callable(estimates):
+            found = estimates(stems.sum(axis=0), stems, sample_rate)
+        record = score_song(stems[:2], found, sample_rate, name, engine)
+        # Where a report finds what was scored.
+        record["song"]["files"] = {key: str(file) for key, file in files.items()}
     except (OSError, ValueError) as error:
         remove_song(output, name)
         message = str(error)

@@ -18,7 +18,7 @@ from .overlap_add import BLOCK_SECONDS, Queue, Separator, overlap_add
 #: Samples read from a file at a time.
 _READ_FRAMES = 1 << 16
 #: More channels than any recording has: the array stands on its side.
-_MOST_CHANNELS = 64
+MOST_CHANNELS = 64
 
 Progress = Callable[[float, float], None]
 
@@ -41,6 +41,7 @@ def separate(
     sample_rate: int,
     *,
     block_seconds: float = BLOCK_SECONDS,
+    batch: int = 1,
     device: str | torch.device | None = None,
     progress: Progress | None = None,
 ) -> Estimates:
@@ -55,6 +56,8 @@ def separate(
             averaged.
         sample_rate: Of the mixture, in Hz. The model gets it resampled to its own rate.
         block_seconds: What the model sees at once, in s. Made longer where its context needs that.
+        batch: How many blocks it is given at a time: more than 1 is for GPUs, and takes as many
+            times the memory.
         device: Where to run. None: where the model is.
         progress: Called with the seconds done and the seconds in all.
 
@@ -75,9 +78,16 @@ def separate(
     vocals = np.empty(rows.shape, np.float32)
     done, total = 0, rows.shape[1]
     blocks = (rows[:, i : i + _READ_FRAMES] for i in range(0, total, _READ_FRAMES))
-    for _, part in stream(
-        model, blocks, sample_rate, len(rows), block_seconds=block_seconds, device=device
-    ):
+    pairs = stream(
+        model,
+        blocks,
+        sample_rate,
+        len(rows),
+        block_seconds=block_seconds,
+        batch=batch,
+        device=device,
+    )
+    for _, part in pairs:
         vocals[:, done : done + part.shape[1]] = part
         done += part.shape[1]
         if progress:
@@ -93,6 +103,7 @@ def stream(
     channels: int,
     *,
     block_seconds: float = BLOCK_SECONDS,
+    batch: int = 1,
     device: str | torch.device | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Separate a song that comes block by block, in constant memory.
@@ -103,6 +114,7 @@ def stream(
         sample_rate: Of the blocks, in Hz.
         channels: Number of channels of the blocks.
         block_seconds: As in :func:`separate`.
+        batch: As in :func:`separate`.
         device: As in :func:`separate`.
 
     Yields:
@@ -112,10 +124,25 @@ def stream(
     Raises:
         ValueError: A block does not fit, or holds NaN or Inf.
         RuntimeError: The model gives NaN.
+
+    Examples:
+        A player hears the song's karaoke version while the rest is still to be read. Leaving the
+        loop is all that it takes to cancel:
+
+        >>> import numpy as np, asteroid_karaoke
+        >>> from asteroid_karaoke.separation import stream
+        >>> model = asteroid_karaoke.KaraokeNet(size="tiny").eval()
+        >>> blocks = (np.zeros((2, 44100), np.float32) for second in range(20))
+        >>> played = 0
+        >>> for mixture, vocals in stream(model, blocks, 44100, channels=2):
+        ...     karaoke = mixture - vocals
+        ...     played += karaoke.shape[1]
+        >>> played / 44100
+        20.0
     """
-    if not 1 <= channels <= _MOST_CHANNELS:
+    if not 1 <= channels <= MOST_CHANNELS:
         raise ValueError(
-            f"got {channels} channels, expected 1 to {_MOST_CHANNELS}: is this (time, channels)? "
+            f"got {channels} channels, expected 1 to {MOST_CHANNELS}: is this (time, channels)? "
             "Give it as (channels, time)"
         )
     if device is not None:
@@ -123,7 +150,7 @@ def stream(
     rate = int(model.sample_rate)
     mixture, vocals = Queue(channels), Queue(channels)
     song = _resampled(_kept(blocks, mixture, sample_rate), sample_rate, rate, channels)
-    voice = overlap_add(model, song, channels, block_seconds)
+    voice = overlap_add(model, song, channels, block_seconds, batch)
     # The way there and back may end some samples early; silence at the end makes up for that.
     voice = chain(voice, [np.zeros((channels, 16), np.float32)])
     for part in _resampled(voice, rate, sample_rate, channels):

@@ -16,6 +16,7 @@ import pytorch_lightning as pl
 import torch
 import yaml
 from asteroid.engine import make_optimizer
+from asteroid.engine.optimizers import register_optimizer
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch.utils.data import Sampler
@@ -27,11 +28,15 @@ from .experiment import LAST, LATER_OPTIONS, Conf
 from .items import ItemDataset
 from .losses import loss_for
 from .model import KaraokeNet
+from .muon import Muon
 from .norms import ShareBatchNorms
 from .parts import write_whole
 from .processor import has_bfloat16
 from .schedules import learning_rates, moving_average
 from .system import KaraokeSystem
+
+# By its name, as a conf asks for it, beside those that Asteroid knows.
+register_optimizer(Muon)
 
 
 def precision(wanted: str) -> Any:

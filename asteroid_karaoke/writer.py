@@ -35,6 +35,8 @@ _LIMITS = {
 }
 #: MPEG 1, 2 and 2.5 know these alone, and Opus these.
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+#: Bit rates that MPEG knows, in kbit/s, as far as frames are short there.
+_MP3_KBITS = (8, 16, 24, 32, 40, 48, 56, 64, 80)
 OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 #: libsndfile's scale from 0 (best) to 1. Its default is about 130 kbit/s, where a singer's
 #: sibilants suffer; these give LAME's V0, Vorbis' q7 and Opus' 172: about 250, 220 and 170 kbit/s.
@@ -219,6 +221,19 @@ def _level(subtype: str, bit_rate: int | None, sample_rate: int, channels: int) 
         lowest, highest = (32, 320) if sample_rate >= 32000 else (8, 160)
         if sample_rate < 16000:
             highest = 64
+        kbits = max(kbits, _least_kbits(sample_rate, channels))
         level = (highest - kbits) / (highest - lowest)
     # At the very end of its scale, libsndfile refuses mp3.
     return min(max(level, 0.0), 0.99)
+
+
+def _least_kbits(sample_rate: int, channels: int) -> int:
+    """The lowest bit rate of an mp3 that can be found out to be whole, in kbit/s.
+
+    LAME's header, which tells the length, is a frame's content: 156 bytes behind the 4 of the
+    frame's own header and its side information (ISO/IEC 11172-3, 2.4.1, and 13818-3). Where a frame
+    is too short for that, LAME leaves it out, and the file ends later than the song.
+    """
+    side, per_frame = ((17, 32), 144) if sample_rate >= 32000 else ((9, 17), 72)
+    least = (156 + 4 + side[channels - 1]) * sample_rate / per_frame / 1000
+    return next(rate for rate in _MP3_KBITS if rate >= least)

@@ -13,7 +13,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from asteroid_karaoke import KaraokeNet, manifest, plots
-from asteroid_karaoke.callbacks import excerpt_with_voice
 from asteroid_karaoke.datasets import SongDataset
 from asteroid_karaoke.separation import separate
 
@@ -30,7 +29,7 @@ def main(path: Path, name: str, output: Path) -> None:
     page = [f"# {label} on the songs of its test set", "15 s from where the voice begins."]
     for index, song in enumerate(tqdm(songs.songs, desc="pictures", unit="song")):
         mixture, sources = (item.numpy() for item in songs[index])
-        start, stop = excerpt_with_voice(sources[0], rate)
+        start, stop = plots.excerpt_with_voice(sources[0], rate)
         place = slice(start, stop)
         estimates = separate(model, mixture[:, place], rate)
         stems = (mixture[:, place], sources[0][:, place], *estimates)

@@ -184,7 +184,7 @@ def prepare_ccmixter(
     Args:
         storage_dir: As for `download_ccmixter`, which came before.
         jobs: Number of songs worked on at a time; -1 for one a core.
-        scheduler: Address of a Dask scheduler, see recipes/cluster.py.
+        scheduler: Address of a Dask scheduler, see `asteroid_karaoke.cluster`.
 
     Returns:
         The songs of each split.

@@ -26,10 +26,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
-from asteroid_karaoke import manifest
+from asteroid_karaoke import cluster, manifest
 from asteroid_karaoke.manifest import Song
 
-from . import cluster, corpora
+from . import corpora
 from .fingerprint import Index
 from .hearing import Finding, Print, Report, check_song
 
@@ -42,7 +42,7 @@ def check_manifests(
     Args:
         paths: The manifests, of all splits.
         jobs: Number of songs worked on at a time; -1 for one a core.
-        scheduler: Address of a Dask scheduler, see recipes/cluster.py.
+        scheduler: Address of a Dask scheduler, see `asteroid_karaoke.cluster`.
 
     Returns:
         All songs, and what is wrong.

@@ -71,7 +71,8 @@ def add_preparing(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where songs are worked on."""
     parser.add_argument("--jobs", type=int, default=1, help="songs at a time; -1: one a core")
     parser.add_argument(
-        "--scheduler", help="address of a Dask scheduler whose workers do it (recipes/cluster.py)"
+        "--scheduler",
+        help="address of a Dask scheduler whose workers do it (see asteroid_karaoke.cluster)",
     )
 
 

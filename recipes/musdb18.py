@@ -169,7 +169,7 @@ def prepare_musdb18(
         storage_dir: As for `download_musdb18`, which came before.
         decode: Store each song once more as 44.1 kHz stereo wav, for the manifests to name.
         jobs: Number of songs worked on at a time; -1 for one a core.
-        scheduler: Address of a Dask scheduler, see recipes/cluster.py.
+        scheduler: Address of a Dask scheduler, see `asteroid_karaoke.cluster`.
 
     Returns:
         The songs of each split.

@@ -126,7 +126,7 @@ def prepare_shipped(
         free_only: Do not train on songs under non-commercial licences. The songs to validate on
             stay the same, so that both ways can be compared.
         jobs: Number of songs worked on at a time; -1 for one a core.
-        scheduler: Address of a Dask scheduler, see recipes/cluster.py.
+        scheduler: Address of a Dask scheduler, see `asteroid_karaoke.cluster`.
 
     Returns:
         The songs of each split.

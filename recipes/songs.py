@@ -17,10 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from asteroid_karaoke import audio, manifest
+from asteroid_karaoke import audio, cluster, manifest
 from asteroid_karaoke.manifest import Song
 
-from . import cluster, pcm
+from . import pcm
 
 Stems = Mapping[str, tuple[str, ...]]
 logger = logging.getLogger(__name__)
@@ -172,7 +172,8 @@ def prepare_all(
         entries: The songs.
         jobs: How many are worked on at a time; -1 for one a core.
         title: Stands before the bar.
-        scheduler: Address of a Dask scheduler whose workers do it instead, see `cluster`.
+        scheduler: Address of a Dask scheduler whose workers do it instead, see
+            `asteroid_karaoke.cluster`.
 
     Returns:
         The songs, in the order of the entries, and those that could not be used.

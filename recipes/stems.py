@@ -88,7 +88,7 @@ def prepare_stems(
         test: Share of the songs to test on.
         decode: Store each song once more as 44.1 kHz stereo wav, for the manifests to name.
         jobs: Number of songs worked on at a time; -1 for one a core.
-        scheduler: Address of a Dask scheduler, see recipes/cluster.py.
+        scheduler: Address of a Dask scheduler, see `asteroid_karaoke.cluster`.
 
     Returns:
         The songs of each split.

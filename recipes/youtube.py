@@ -114,7 +114,7 @@ def prepare_youtube(
         test: Share of the videos to test on.
         seed: Of the mixes.
         jobs: Number of tracks worked on at a time; -1 for one a core.
-        scheduler: Address of a Dask scheduler, see recipes/cluster.py.
+        scheduler: Address of a Dask scheduler, see `asteroid_karaoke.cluster`.
 
     Returns:
         The songs of each split.

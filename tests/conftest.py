@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import signal
 import socket
 from pathlib import Path
@@ -53,3 +54,31 @@ def stempeg_excerpt() -> Path:
     assert spec is not None and spec.submodule_search_locations, "museval depends on stempeg"
     (path,) = Path(spec.submodule_search_locations[0], "data").glob("*.stem.mp4")
     return path
+
+
+@pytest.fixture
+def artefacts(tmp_path) -> Path:
+    """Where tests leave what somebody may want to look at: the folder that ARTEFACTS names."""
+    folder = Path(os.environ.get("ARTEFACTS") or tmp_path / "artefacts")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """Headless Chromium, which downloads to ``tmp_path / "downloads"`` and keeps a log."""
+    from selenium import webdriver
+
+    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
+    if None in programs:
+        pytest.skip("no chromium and chromedriver on this machine")
+    options = webdriver.ChromeOptions()
+    options.binary_location = programs[0]
+    for option in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    folder = str(tmp_path / "downloads")
+    options.add_experimental_option("prefs", {"download.default_directory": folder})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(programs[1]))
+    yield driver
+    driver.quit()

@@ -7,7 +7,7 @@ import pytest
 from test_separation import RATE, Gain, noise
 
 import asteroid_karaoke
-from asteroid_karaoke import api, audio
+from asteroid_karaoke import api, audio, knobs, preview, separation
 
 
 def test_an_array_becomes_arrays():
@@ -35,7 +35,10 @@ def test_a_file_becomes_files(tmp_path):
 
 
 def test_the_examples_are_true():
-    assert doctest.testmod(api).failed == 0
+    for module in (api, knobs, preview, separation):
+        found = doctest.testmod(module)
+        assert found.attempted > 0
+        assert found.failed == 0
     assert doctest.testmod(asteroid_karaoke).failed == 0
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         asteroid_karaoke.nothing  # noqa: B018

@@ -359,9 +359,9 @@ def test_infer_is_asteroids_with_our_models(folder, weights, shipped, capfd):
 def test_score_prints_a_table_and_counts_failures(folder, capfd, monkeypatch):
     asked = {}
 
-    def score_folders(references, estimates, output, jobs, engine):
-        asked.update(references=references, estimates=estimates, output=output, jobs=jobs)
-        assert engine == "fast"
+    def score_folders(references, estimates, output, jobs, engine, scheduler):
+        asked.update(references=references, estimates=estimates, output=str(output), jobs=jobs)
+        assert (engine, scheduler) == ("fast", None)
         stems = {f"{stem}_{m}": 1.5 for stem in scores.STEMS for m in ("SDR", "SIR", "ISR", "SAR")}
         return {**stems, "failed": failed}
 

@@ -57,7 +57,7 @@ class TestMagnitudeLoss:
     loss = MagnitudeLoss(1024, 256)
 
     def test_it_is_the_power_of_the_error_in_the_voice_alone(self):
-        """Noise of the mixture's level less than the voice: |V| of noise is 1 on average, squared."""
+        """The mean square of a bin of noise is the energy of the noise."""
         targets, silent = stems(), stems()
         silent[:, 0] = 0
         ratio = targets[:, 0].square().mean() / targets.sum(1).square().mean()

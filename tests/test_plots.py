@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from asteroid_karaoke import plots
+from asteroid_karaoke.plots import spectrograms
 
 RATE = 22050
 
@@ -19,8 +20,8 @@ def tone():
 
 
 def spectrogram(wav, hop=512, column=1):
-    edges = plots._band_edges(RATE)
-    return plots._spectrogram(wav, edges, hop, column), edges * RATE / plots.N_FFT
+    edges = spectrograms.band_edges(RATE)
+    return spectrograms.spectrogram(wav, edges, hop, column), edges * RATE / spectrograms.N_FFT
 
 
 def picture(path) -> np.ndarray:
@@ -45,7 +46,7 @@ def test_columns_and_blocks_change_no_power(tone, monkeypatch):
     power = 10 ** (fine / 10)
     means = [power[:, i : i + 10].mean(axis=1) for i in range(0, fine.shape[1], 10)]
     np.testing.assert_allclose(10 ** (coarse / 10).T, means, rtol=1e-3, atol=1e-12)
-    monkeypatch.setattr(plots, "BLOCK", 7)
+    monkeypatch.setattr(spectrograms, "BLOCK", 7)
     np.testing.assert_allclose(spectrogram(tone, column=10)[0], coarse, atol=0.01)
 
 
@@ -63,16 +64,16 @@ def test_a_separation(tone, tmp_path, monkeypatch):
     """The mask is the estimate's share of the mixture in dB, and none where that is silent."""
     drawn = {}
 
-    def spy(images, *args, original=plots._draw):
+    def spy(images, *args, original=spectrograms.draw):
         drawn.update(images.values())
         return original(images, *args)
 
-    monkeypatch.setattr(plots, "_draw", spy)
+    monkeypatch.setattr(spectrograms, "draw", spy)
     path = plots.plot_separation(2 * tone, tone, 0.2 * tone, RATE, tmp_path / "epoch_1.png")
-    assert list(drawn) == ["mixture", "voice", "estimate", "mask"]
+    assert list(drawn) == ["mixture", "voice", "estimate", "mask of the estimate"]
     row, column = np.unravel_index(drawn["mixture"].argmax(), drawn["mixture"].shape)
-    assert drawn["mask"][row, column] == pytest.approx(-20, abs=0.01)
-    assert drawn["mask"][:, 0].max() == plots.MASK_FLOOR_DB
+    assert drawn["mask of the estimate"][row, column] == pytest.approx(-20, abs=0.01)
+    assert drawn["mask of the estimate"][:, 0].max() == spectrograms.MASK_FLOOR_DB
     assert picture(path).shape[0] < 800
     with pytest.raises(ValueError, match="'estimate' is"):
         plots.plot_separation(tone, tone, tone[0], RATE, tmp_path / "no.png")
@@ -88,17 +89,20 @@ def test_any_length(samples, tmp_path):
 def test_long_songs_have_no_more_columns_than_pixels(monkeypatch, tmp_path):
     shapes = []
 
-    def spy(*args, original=plots._spectrogram):
+    def spy(*args, original=spectrograms.spectrogram):
         image = original(*args)
         shapes.append(image.shape)
         return image
 
-    monkeypatch.setattr(plots, "_spectrogram", spy)
+    monkeypatch.setattr(spectrograms, "spectrogram", spy)
     for seconds in (10, 100):
         wav = np.zeros((1, seconds * RATE), np.float32)
         plots.plot_spectrograms({"": wav}, RATE, tmp_path / "long.png")
     assert len(shapes) == 2
-    assert all(rows <= plots.MAX_ROWS and columns <= plots.MAX_COLUMNS for rows, columns in shapes)
+    assert all(
+        rows <= spectrograms.MAX_ROWS and columns <= spectrograms.MAX_COLUMNS
+        for rows, columns in shapes
+    )
 
 
 def test_silence_is_dark(tone, tmp_path):
@@ -161,7 +165,7 @@ def test_a_failed_write_leaves_the_old_picture(tone, tmp_path, monkeypatch):
     def no_space(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(plots.os, "replace", no_space)
+    monkeypatch.setattr(plots.canvas.os, "replace", no_space)
     with pytest.raises(OSError, match="No space"):
         plots.plot_spectrograms({"other": 0 * tone}, RATE, path)
     assert path.read_bytes() == before

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from asteroid_karaoke import audio, results, scores
+from asteroid_karaoke import audio, cli, cluster, results, scores
+from asteroid_karaoke.report import collect
 
 RATE = 8000
 
@@ -342,6 +343,40 @@ def test_two_jobs_give_what_one_gives(folders, tmp_path):
     references, estimates, output = folders
     one = scores.score_folders(references, estimates, output)
     assert scores.score_folders(references, estimates, tmp_path / "parallel", jobs=2) == one
+
+
+def test_floor_and_ceiling_stand_beside_what_is_scored(folders, capsys):
+    """And a report finds them there, with the files that were scored."""
+    references, estimates, output = folders
+    command = ["score", "--references", str(references), "--estimates", str(estimates)]
+    assert cli.main([*command, "-o", str(output), "--floor-and-ceiling"]) == 0
+    rows = [line.split("|")[1].strip() for line in capsys.readouterr().out.splitlines()]
+    assert rows[2:] == ["estimates", "mixture", "ideal_ratio_mask"]
+    kept = output / "baselines" / "ideal_ratio_mask" / "test" / "one.json"
+    before = kept.stat().st_mtime_ns
+    assert cli.main([*command, "-o", str(output), "--floor-and-ceiling"]) == 0
+    assert kept.stat().st_mtime_ns == before, "scored once"
+    found = collect.collect([output])[collect.UNNAMED]
+    assert list(found) == ["mixture", "scores", "ideal_ratio_mask"]
+    sdr = [found[name]["one"].row["vocals_SDR"] for name in found]
+    # Of noise with one spectrum a mask makes little, of 20 dB estimates nothing.
+    assert sdr[0] < sdr[2] < sdr[1]
+    files = found["scores"]["one"].audio
+    assert files["accompaniment_estimate"] == (str(estimates / "one" / "karaoke.wav"),)
+    assert {*files} == {*scores.STEMS, *(f"{stem}_estimate" for stem in scores.STEMS)}
+
+
+def test_a_song_that_no_worker_survives_fails_alone(folders, monkeypatch, caplog):
+    def run(function, items, jobs, scheduler, in_order):
+        assert (scheduler, in_order) == ("tcp://x", False)
+        assert all(path.is_absolute() for path in function.args[:3])
+        yield function(items[0])
+        yield cluster.Lost(items[1], "all workers that were given it died")
+
+    monkeypatch.setattr(cluster, "run", run)
+    final = scores.score_folders(*folders, scheduler="tcp://x")
+    assert final["songs"] == 1
+    assert final["failed"] == {"two": "song 'two': all workers that were given it died"}
 
 
 def test_songs_without_scores_are_left_out_and_counted(record, stems, tmp_path):

@@ -87,6 +87,33 @@ def test_the_margin_is_what_makes_it_so(context):
     assert np.abs(estimates.vocals - model.whole(mixture)).max() > 1e-3
 
 
+@pytest.mark.parametrize(("channels", "sizes"), [(2, [1, 3, 3, 2, 1]), (3, [1, 3, 3, 2, 1] * 2)])
+def test_blocks_go_to_the_model_together(channels, sizes):
+    """The first and the last are of another length than the others."""
+    seen = []
+
+    class Counting(Echo):
+        def forward(self, wav):
+            seen.append(len(wav))
+            return super().forward(wav)
+
+    mixture = noise(channels, frames=15 * RATE)
+    together = separation.separate(Counting(), mixture, RATE, block_seconds=2, batch=3)
+    assert sorted(seen) == sorted(sizes)
+    alone = separation.separate(Echo(), mixture, RATE, block_seconds=2)
+    np.testing.assert_array_equal(together.vocals, alone.vocals)
+
+
+def test_a_network_gives_blocks_together_what_it_gives_one_by_one():
+    torch.manual_seed(0)
+    model, mixture = KaraokeNet(size="tiny").eval(), noise(frames=12 * 44100)
+    alone, together = (
+        separation.separate(model, mixture, 44100, block_seconds=3, batch=batch).vocals
+        for batch in (1, 4)
+    )
+    np.testing.assert_allclose(together, alone, rtol=0, atol=1e-5)
+
+
 def test_what_the_model_sees_has_a_bound(monkeypatch):
     model = Echo()
     separation.separate(model, noise(frames=60 * RATE), RATE, block_seconds=3)
@@ -114,6 +141,40 @@ def test_endless_context_is_crossfaded_without_clicks(context):
     assert steps.max() < 1.1 * np.abs(vocals).max() * (2 * np.pi * 50 / RATE) ** 2
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    block_seconds=st.floats(0.05, 6),
+    margin=st.floats(0, 2),
+    fade=st.floats(0.05, 0.5),
+    batch=st.integers(1, 3),
+)
+def test_no_block_overlap_or_fade_clicks(block_seconds, margin, fade, batch):
+    """A spectral check: a click is broad, the tone and its crossfades are below 500 Hz."""
+
+    class Deaf(Echo):
+        """Its level depends on all it sees, so that neighbours never agree."""
+
+        def forward(self, wav):
+            voice = wav * (0.2 + wav[..., : RATE // 10].abs().mean())
+            return torch.stack([voice, wav - voice], dim=1)
+
+    axis = np.arange(8 * RATE) / RATE
+    tone = np.linspace(0.1, 1, len(axis)) * np.sin(2 * np.pi * 200 * axis)
+    mixture = np.stack([tone, tone]).astype(np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overlap_add, "MARGIN_SECONDS", margin)
+        patch.setattr(overlap_add, "FADE_SECONDS", fade)
+        vocals = separation.separate(
+            Deaf(context=None), mixture, RATE, block_seconds=block_seconds, batch=batch
+        ).vocals
+    assert vocals.shape == mixture.shape
+    # The ends are sharp in the mixture too.
+    frames = np.lib.stride_tricks.sliding_window_view(vocals[0], 512)[64:-64:128]
+    power = np.square(np.abs(np.fft.rfft(frames * np.blackman(512))))
+    high = power[:, 600 * 512 // RATE :].sum(axis=1)
+    assert 10 * np.log10(high.max() / power.sum(axis=1).max()) < -60
+
+
 def test_karaokenet_block_by_block_is_the_whole_song_to_minus_60_db():
     torch.manual_seed(0)
     model = KaraokeNet(size="tiny").eval()
@@ -137,8 +198,9 @@ def test_karaokenet_block_by_block_is_the_whole_song_to_minus_60_db():
     reach=st.integers(1, 3000),
     channels=st.integers(1, 4),
     pieces=st.integers(1, 9),
+    batch=st.integers(1, 4),
 )
-def test_any_length_any_block_any_piece(frames, block_seconds, hop, reach, channels, pieces):
+def test_any_length_any_block_any_piece(frames, block_seconds, hop, reach, channels, pieces, batch):
     model, mixture = Echo(reach, hop), noise(channels, frames)
     estimates = separation.separate(model, mixture, RATE, block_seconds=block_seconds)
     check_sum(estimates, mixture)
@@ -149,6 +211,7 @@ def test_any_length_any_block_any_piece(frames, block_seconds, hop, reach, chann
             RATE,
             channels,
             block_seconds=block_seconds,
+            batch=batch,
         )
     )
     np.testing.assert_array_equal(np.concatenate([m for m, _ in pairs], axis=1), mixture)

@@ -1,14 +1,14 @@
 """``asteroid-karaoke separate``: songs in, the voice and the karaoke version of each out."""
 
 import argparse
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import inputs, loading
 from ..batch import DONE, FAILED, SKIPPED, Outcome, Work, plan, run, separate_song
-from ..inputs import Song
+from ..inputs import STANDARD_INPUT, Song
 from ..ledger import Ledger
 from ..loading import UsageError
 from ..overlap_add import Separator
@@ -43,22 +43,56 @@ def separate(options: argparse.Namespace) -> int:
     facts = {"name": str(name), "sha256": loading.digest(network)} if many else {}
     model, runs = _prepare(network, device, options.backend)
     say(f"model {name} on {device}: {runs}")
-    load = partial(_load, options.model, device, options.backend)
-    work = Work(folder, outputs, load, facts, options.skip_existing, ledger=many)
+    load = _Load(_portable(options.model), options.device, options.backend)
+    work = Work(
+        folder, outputs, load, facts, options.skip_existing, ledger=many, blocks=options.batch
+    )
     for place in {folder / song.folder for song in songs}:
         sweep(place)
-    jobs = min(options.jobs, len(songs))
-    if jobs > 1:
-        outcomes = run(songs, work, jobs)
-    else:
-        outcomes = (_one(model, song, work) for song in songs)
+    outcomes = _outcomes(model, songs, work, options.jobs, options.scheduler)
     with quiet_libraries():
-        return _tell(outcomes, many)
+        try:
+            return _tell(outcomes, many)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
 
 
-def _load(name: str | None, device: str, backend: str) -> Separator:
-    """The model in a process of its own."""
-    return _prepare(loading.load_model(name), device, backend)[0]
+def _outcomes(
+    model: Separator, songs: Sequence[Song], work: Work, jobs: int, scheduler: str | None
+) -> Iterator[Outcome]:
+    """Separate the songs here one by one, or in other processes."""
+    jobs = min(jobs, len(songs))
+    elsewhere = jobs > 1 or scheduler is not None
+    away: list[Song] = []
+    for song in songs:
+        # Other processes do not have this one's standard input.
+        if elsewhere and song.source != STANDARD_INPUT:
+            away.append(song)
+        else:
+            yield _one(model, song, work)
+    if away:
+        yield from run(away, work, jobs, scheduler)
+
+
+@dataclass(frozen=True)
+class _Load:
+    """Loads the model in a process of its own, which may be on another machine."""
+
+    name: str | None
+    device: str
+    backend: str
+
+    def __call__(self) -> Separator:
+        device = loading.pick_device(self.device)
+        return _prepare(loading.load_model(self.name), device, self.backend)[0]
+
+
+def _portable(name: str | None) -> str | None:
+    """A model's name, if that is a path one that leads there from any folder."""
+    from ..model import shipped
+
+    is_path = name is not None and name not in shipped() and Path(name).exists()
+    return str(Path(name).absolute()) if name and is_path else name
 
 
 def _prepare(network: "KaraokeNet", device: str, backend: str) -> tuple[Separator, str]:

@@ -128,11 +128,25 @@ def _add_running(group: Any) -> None:
         "name) (default: auto, the fastest that is installed and can run this model)",
     )
     group.add_argument(
+        "--batch",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="blocks of 12 s that the network is given at once: more are faster on a GPU, and take "
+        "as many times its memory (default: 1)",
+    )
+    group.add_argument(
         "--jobs",
         type=positive,
         default=1,
         metavar="N",
         help="songs worked on at a time, each with its share of the cores (default: 1)",
+    )
+    group.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="of a Dask scheduler, whose workers separate the songs (extra cluster); all machines "
+        "must see songs and results under the same paths",
     )
     group.add_argument(
         "--max-duration",

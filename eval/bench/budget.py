@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 from asteroid_karaoke.datasets import RandomMixtures
 from asteroid_karaoke.losses import KaraokeLoss
 from asteroid_karaoke.schedules import moving_average
-from asteroid_karaoke.training import precision
+from asteroid_karaoke.training import make_optimizer, precision
 from eval.bench import networks
 from eval.bench.measures import peak_memory
 
@@ -32,7 +32,8 @@ class Trial:
         loss: Arguments of :class:`asteroid_karaoke.losses.KaraokeLoss`.
         mixing: Fields of :class:`asteroid_karaoke.datasets.Mixing`.
         lr: The highest learning rate.
-        weight_decay: Of AdamW.
+        optimizer: A name that Asteroid knows, or muon.
+        weight_decay: Of the optimizer.
         batch_size: Examples a step.
         segment: Their length in s.
         warm_up: Share of the budget until the highest rate is reached; then a cosine down to 0.
@@ -52,6 +53,7 @@ class Trial:
     loss: dict[str, Any] = field(default_factory=dict)
     mixing: dict[str, Any] = field(default_factory=dict)
     lr: float = 2e-3
+    optimizer: str = "muon"
     weight_decay: float = 0.01
     batch_size: int = 4
     segment: float = 6.0
@@ -86,7 +88,9 @@ def train(
     loss_function = KaraokeLoss(**trial.loss)
     model.train()
     networks.prepare(model, batch(dataset, range(16))[0])
-    optimizer = torch.optim.AdamW(model.parameters(), trial.lr, weight_decay=trial.weight_decay)
+    optimizer = make_optimizer(
+        model.parameters(), trial.optimizer, lr=trial.lr, weight_decay=trial.weight_decay
+    )
     averaged = AveragedModel(model, avg_fn=moving_average(trial.ema), use_buffers=True)
     budget = 60 * trial.cpu_minutes
     losses: list[float] = []

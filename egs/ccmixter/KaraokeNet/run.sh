@@ -13,7 +13,7 @@ Corpus (stage 0 says where to get it):
   --ccmixter_zip FILE  its archive; or
   --ccmixter_dir DIR   its folder, once unpacked
   --jobs N             songs to check at a time
-  --scheduler ADDRESS  a Dask scheduler whose workers do it instead (recipes/cluster.py)"
+  --scheduler ADDRESS  a Dask scheduler whose workers do it instead (see asteroid_karaoke.cluster)"
 own_options="ccmixter_zip ccmixter_dir jobs scheduler"
 ccmixter_zip=
 ccmixter_dir=

@@ -12,7 +12,7 @@ Corpus (stage 0 says where to get it):
   --musdb18_dir DIR    its folder, which holds train and test
   --decode true        store it once more as wav (13 GB), from which training reads faster
   --jobs N             songs to prepare at a time
-  --scheduler ADDRESS  a Dask scheduler whose workers do it instead (recipes/cluster.py)"
+  --scheduler ADDRESS  a Dask scheduler whose workers do it instead (see asteroid_karaoke.cluster)"
 own_options="musdb18_dir decode jobs scheduler"
 musdb18_dir=
 decode=false

@@ -12,7 +12,7 @@ Corpus (what is in it and from where: recipes/shipped.py):
   --source_dir DIR     folder with index.csv and the files it lists
   --free_only true     do not train on songs under non-commercial licences
   --jobs N             songs to decode and label at a time
-  --scheduler ADDRESS  a Dask scheduler whose workers do it instead (recipes/cluster.py)"
+  --scheduler ADDRESS  a Dask scheduler whose workers do it instead (see asteroid_karaoke.cluster)"
 own_options="source_dir free_only jobs scheduler"
 source_dir=
 free_only=false

@@ -14,7 +14,7 @@ Corpus (how the folders may look: recipes/stems.py):
   --test SHARE         share of the songs to test on
   --decode true        store the songs once more as wav, from which training reads faster
   --jobs N             songs to prepare at a time
-  --scheduler ADDRESS  a Dask scheduler whose workers do it instead (recipes/cluster.py)"
+  --scheduler ADDRESS  a Dask scheduler whose workers do it instead (see asteroid_karaoke.cluster)"
 own_options="corpus_dir valid test decode jobs scheduler"
 corpus_dir=
 valid=0.1

@@ -17,7 +17,7 @@ Lists and fetching (the lists' format: recipes/youtube_lists.py; empty ones: rec
   --valid SHARE      share of the videos to validate on
   --test SHARE       share of the videos to test on
   --jobs N           tracks to decode at a time
-  --scheduler ADDRESS  a Dask scheduler whose workers do it instead (recipes/cluster.py)"
+  --scheduler ADDRESS  a Dask scheduler whose workers do it instead (see asteroid_karaoke.cluster)"
 own_options="vocals_csv music_csv pause cookies valid test jobs scheduler"
 vocals_csv=
 music_csv=

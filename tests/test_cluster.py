@@ -11,22 +11,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 from joblib.externals.loky import get_reusable_executor
 
-from recipes import cluster, stems
+from asteroid_karaoke import KaraokeNet, audio, batch, cli, cluster
+from asteroid_karaoke.inputs import Song
+from asteroid_karaoke.ledger import NAME
+from asteroid_karaoke.options import STEMS, OutputOptions
+from recipes import stems
 
 #: Imported by the workers, which do not know the tests.
 WORK = """
 import os, signal, time
 
 def who(item):
-    time.sleep(0.1)
+    time.sleep(0.1 * (1 + item))
     return item, os.getpid()
 
 def deadly(item):
     if item == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return item
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -79,11 +87,11 @@ class Cluster:
         from distributed import Client
 
         with Client(self.address, set_as_default=False) as client:
-            client.wait_for_workers(len(self.workers), timeout=60)
+            client.wait_for_workers(len(self.workers), timeout=240)
         return found
 
     @staticmethod
-    def wait_for(condition, seconds: float = 60) -> None:
+    def wait_for(condition, seconds: float = 240) -> None:
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, "the cluster does not come up"
@@ -108,6 +116,8 @@ def test_on_this_machine_outcomes_come_in_order(work):
     outcomes = list(cluster.run(work.who, range(6), jobs=2))
     assert [item for item, _ in outcomes] == list(range(6))
     assert len({process for _, process in outcomes} - {os.getpid()}) == 2
+    outcomes = list(cluster.run(work.who, [5, 0, 0, 0], jobs=2, in_order=False))
+    assert [item for item, _ in outcomes] == [0, 0, 0, 5]
 
 
 def test_a_process_that_dies_here_ends_in_words(work):
@@ -159,6 +169,7 @@ def test_workers_do_the_work_and_one_that_kills_them_is_given_up(work, dask):
     assert [outcome for outcome in outcomes if not isinstance(outcome, cluster.Lost)] == [
         *(0, 1, 2, 4, 5, 6, 7)
     ]
+    assert outcomes[3].item == 3
     assert "all workers that were given it died" in outcomes[3].reason
 
 
@@ -170,22 +181,112 @@ def test_a_cluster_that_is_not_there_ends_in_words(work, dask, monkeypatch):
     dask.scheduler.wait()
     with pytest.raises(ConnectionError, match="no Dask scheduler answers at"):
         list(cluster.run(work.who, [1], scheduler=dask.address))
+    with pytest.raises(ValueError, match="'nonsense' is no address of a Dask scheduler"):
+        list(cluster.run(work.who, [1], scheduler="nonsense"))
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ValueError, match=r"needs Dask, which is not installed: pip install"):
         list(cluster.run(work.who, [1], scheduler=dask.address))
 
 
 def test_a_worker_that_misses_a_module_is_told(dask, work):
-    """The cluster is older than the module, so its workers do not know where that is."""
     dask.add_workers(1)
+    Path(work.__file__).unlink()
     with pytest.raises(OSError, match="can not import cluster_work: install the package there"):
         list(cluster.run(work.who, [1], scheduler=dask.address))
 
 
-def test_a_scheduler_that_is_lost_ends_in_words(work, dask):
+@pytest.mark.parametrize("in_order", (True, False))
+def test_a_scheduler_that_is_lost_ends_in_words(work, dask, in_order):
     dask.add_workers(1)
-    outcomes = cluster.run(work.who, range(500), scheduler=dask.address)
+    outcomes = cluster.run(work.who, [0] * 500, scheduler=dask.address, in_order=in_order)
     assert next(outcomes)[0] == 0
     dask.scheduler.kill()
     with pytest.raises(ConnectionError, match="was lost: start it again"):
         list(outcomes)
+
+
+# The command
+
+
+SONGS = 7
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """Songs with one that is none, and a model, all named by relative paths."""
+    monkeypatch.chdir(tmp_path)
+    for seed in range(SONGS):
+        noise = np.random.default_rng(seed).uniform(-0.5, 0.5, (2, 2 * 44100))
+        audio.write(f"lib/{seed % 2}/{seed}.wav", noise.astype(np.float32), 44100)
+    (tmp_path / "lib" / "bad.wav").write_text("no sound")
+    torch.manual_seed(0)
+    torch.save(KaraokeNet(size="tiny").serialize(), "tiny.pth")
+    return tmp_path
+
+
+def separate(out, *more):
+    return cli.main(["separate", "lib", "-o", str(out), "--model", "tiny.pth", *more])
+
+
+def records(folder):
+    path = folder / NAME
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def test_separate_loses_no_song_with_a_worker(dask, library, capfd):
+    first, second = dask.add_workers(2)
+
+    def kill() -> None:
+        dask.wait_for(lambda: records(library / "out") >= 2)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    assert separate("out", "--scheduler", dask.address) == 1
+    killer.join()
+    assert second.poll() is None
+    out, err = capfd.readouterr()
+    assert f"{SONGS} done, 0 skipped, 1 failed" in out.splitlines()
+    (complaint,) = err.splitlines()
+    assert "bad.wav is not audio" in complaint
+    names = {f"{seed % 2}/{seed}_{stem}.wav" for seed in range(SONGS) for stem in STEMS}
+    found = (path for path in (library / "out").rglob("*") if path.is_file())
+    # Nothing else either: what the dead worker had begun is swept by the next one.
+    assert {str(path.relative_to(library / "out")) for path in found} == {*names, NAME}
+    for seed in range(SONGS):
+        stems = [library / "out" / f"{seed % 2}/{seed}_{stem}.wav" for stem in STEMS]
+        song = audio.read(f"lib/{seed % 2}/{seed}.wav")
+        np.testing.assert_allclose(audio.read(stems), song, atol=1.1 * 2**-15)
+    # The ledger is one that a run on this machine goes on with.
+    assert separate("out") == 1
+    assert f"0 done, {SONGS} skipped, 1 failed" in capfd.readouterr().out.splitlines()
+
+
+def test_a_song_that_kills_all_workers_is_told(work, dask, library):
+    dask.add_workers(2)
+    song = Song("lib/0/0.wav")
+    job = batch.Work(library / "out", OutputOptions(), work.die)
+    (outcome,) = batch.run([song], job, scheduler=dask.address)
+    assert (outcome.status, outcome.song.source) == (batch.FAILED, str(library / song.source))
+    assert "all workers that were given it died" in outcome.reason
+
+
+def test_separate_without_a_cluster_ends_in_one_line(library, monkeypatch, capfd):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster, "_PATIENCE", 1)
+    assert separate("out", "--scheduler", "tcp://127.0.0.1:1") == 1
+    out, err = capfd.readouterr()
+    (line,) = err.splitlines()
+    assert line.startswith(
+        "asteroid-karaoke: no Dask scheduler answers at tcp://127.0.0.1:1: start"
+    )
+    assert f"failed: {line.partition(': ')[2]}" in out
+    assert separate("out", "--scheduler", "nonsense") == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "'nonsense' is no address of a Dask scheduler" in line
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert separate("out", "--scheduler", "tcp://127.0.0.1:1") == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "--scheduler needs Dask, which is not installed: pip install" in line
+    assert not (library / "out").exists()

@@ -1,10 +1,5 @@
-"""Pictures: spectrograms of mixture, voice and karaoke; training curves.
+"""Spectrograms of mixture, voice and karaoke, below each other on the same scales."""
 
-Drawn on figures of their own, with matplotlib's Agg canvas: no display is needed, and nothing of a
-caller's pyplot is touched.
-"""
-
-import csv
 import math
 import os
 from collections.abc import Mapping
@@ -12,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator
 
+from .canvas import DPI, save
+
 N_FFT = 4096
-#: Steps between frames, in samples, of a short and of a long song.
-MIN_HOP, MAX_HOP = 256, 1024
 #: Frames that are transformed at once.
 BLOCK = 512
 #: The picture's resolution: more columns than pixels would only cost time.
@@ -28,7 +22,6 @@ MAX_ROWS = 256
 LOWEST_HZ = 40.0
 FLOOR_DB = -140.0
 RANGE_DB = 80.0
-DPI = 110
 #: The resolution of pictures of which a training makes many.
 SMALL_DPI = 70
 #: A mask is drawn from here up to 0 dB.
@@ -55,14 +48,14 @@ def plot_spectrograms(
     Raises:
         ValueError: There is no panel, or one is not ``(channels, time)`` or holds no sample.
     """
-    hertz, seconds, images = _images(panels, sample_rate)
+    hertz, seconds, images = images_of(panels, sample_rate)
     figure = Figure(figsize=(11, 0.9 + 2.1 * len(panels)), dpi=DPI, layout="constrained")
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-    mesh = _draw(dict(zip(axes, images.items(), strict=True)), seconds, hertz, _range(images))
+    mesh = draw(dict(zip(axes, images.items(), strict=True)), seconds, hertz, levels_of(images))
     axes[-1].set_xlabel("time (s)")
     axes[-1].set_xlim(0, max(wav.shape[1] for wav in panels.values()) / sample_rate)
     figure.colorbar(mesh, ax=axes, label="level (dB re full-scale sine)", pad=0.01, aspect=40)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def plot_separation(
@@ -73,9 +66,6 @@ def plot_separation(
     path: str | os.PathLike,
 ) -> Path:
     """Draw what a model makes of an excerpt: mixture, voice, estimate, and mask, small.
-
-    The mask is how much of the mixture's power the estimate has, in dB, whatever network it came
-    from.
 
     Args:
         mixture: `(channels, time)`.
@@ -91,72 +81,56 @@ def plot_separation(
         ValueError: A signal is not ``(channels, time)`` or holds no sample.
     """
     panels = {"mixture": mixture, "voice": voice, "estimate": estimate}
-    hertz, seconds, images = _images(panels, sample_rate)
-    low, top = _range(images)
-    mask = images["estimate"] - images["mixture"]
-    # Where the mixture is silent there is nothing to mask.
-    mask[images["mixture"] < low] = MASK_FLOOR_DB
-
-    figure = Figure(figsize=(11, 0.9 + 2.1 * 4), dpi=SMALL_DPI, layout="constrained")
-    axes = figure.subplots(4, 1, sharex=True)
-    mesh = _draw(dict(zip(axes, images.items(), strict=False)), seconds, hertz, (low, top))
-    figure.colorbar(mesh, ax=axes[:3], label="level (dB re full-scale sine)", pad=0.01, aspect=40)
-    mesh = _draw({axes[3]: ("mask", mask)}, seconds, hertz, (MASK_FLOOR_DB, 0.0))
-    figure.colorbar(mesh, ax=axes[3], label="dB", pad=0.01)
-    axes[3].set_xlabel("time (s)")
-    axes[3].set_xlim(0, mixture.shape[1] / sample_rate)
-    return _save(figure, path)
+    return plot_with_mask(panels, "estimate", sample_rate, path, SMALL_DPI)
 
 
-def plot_curves(csv_path: str | os.PathLike, path: str | os.PathLike) -> Path:
-    """Draw the training curves that Lightning's ``CSVLogger`` wrote.
+def plot_with_mask(
+    panels: Mapping[str, np.ndarray],
+    voice: str,
+    sample_rate: int,
+    path: str | os.PathLike,
+    dpi: int = DPI,
+) -> Path:
+    """Draw spectrograms as :func:`plot_spectrograms` does, and the voice's mask below them.
 
-    Every column with numbers is drawn against the step, or the epoch, or the row, whichever there
-    is first. Losses share one axis, SDRs (dB) another; every other column has its own.
+    The mask is how much of the mixture's power the voice has, in dB, whatever network it came from.
 
     Args:
-        csv_path: ``metrics.csv``.
+        panels: The mixture, first, and what it was separated into, ``(channels, time)`` each.
+        voice: The title of the panel whose mask it is.
+        sample_rate: In Hz.
         path: The picture; its suffix says the format.
+        dpi: Its resolution.
 
     Returns:
         The path.
 
     Raises:
-        FileNotFoundError: There is no such table.
-        ValueError: The table holds no number to draw.
+        ValueError: A signal is not ``(channels, time)`` or holds no sample.
     """
-    csv_path = Path(csv_path)
-    if not csv_path.is_file():
-        raise FileNotFoundError(f"no training log at {csv_path}: expected Lightning's metrics.csv")
-    with csv_path.open(newline="", encoding="utf-8") as file:
-        rows = [
-            {key: _number(cell) for key, cell in row.items() if key} for row in csv.DictReader(file)
-        ]
-    clock = next((key for key in ("step", "epoch") if rows and key in rows[0]), "row")
-    groups: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    for index, row in enumerate(rows):
-        now = row.get(clock, index)
-        for key, value in row.items():
-            if key not in ("step", "epoch") and math.isfinite(value) and math.isfinite(now):
-                groups.setdefault(_unit(key), {}).setdefault(key, []).append((now, value))
-    if not groups:
-        raise ValueError(f"{csv_path} holds no number to draw: has the training made a step?")
+    hertz, seconds, images = images_of(panels, sample_rate)
+    low, top = levels_of(images)
+    mixture = next(iter(images.values()))
+    mask = images[voice] - mixture
+    # Where the mixture is silent there is nothing to mask.
+    mask[mixture < low] = MASK_FLOOR_DB
 
-    figure = Figure(figsize=(9, 0.6 + 2.6 * len(groups)), dpi=DPI, layout="constrained")
-    axes = figure.subplots(len(groups), 1, sharex=True, squeeze=False)[:, 0]
-    for ax, (unit, curves) in zip(axes, groups.items(), strict=True):
-        for name, points in curves.items():
-            style = "o-" if len(points) < 40 else "-"
-            ax.plot(*zip(*points, strict=True), style, markersize=3, linewidth=1.2, label=name)
-        ax.set_ylabel(unit)
-        ax.grid(alpha=0.3)
-        ax.legend(loc="best", fontsize="small")
-    axes[-1].set_xlabel(clock)
-    return _save(figure, path)
+    count = len(panels)
+    figure = Figure(figsize=(11, 0.9 + 2.1 * (count + 1)), dpi=dpi, layout="constrained")
+    axes = figure.subplots(count + 1, 1, sharex=True)
+    mesh = draw(dict(zip(axes, images.items(), strict=False)), seconds, hertz, (low, top))
+    figure.colorbar(
+        mesh, ax=axes[:count], label="level (dB re full-scale sine)", pad=0.01, aspect=40
+    )
+    mesh = draw({axes[count]: (f"mask of the {voice}", mask)}, seconds, hertz, (MASK_FLOOR_DB, 0.0))
+    figure.colorbar(mesh, ax=axes[count], label="dB", pad=0.01)
+    axes[count].set_xlabel("time (s)")
+    axes[count].set_xlim(0, next(iter(panels.values())).shape[1] / sample_rate)
+    return save(figure, path)
 
 
-def _images(
-    panels: Mapping[str, np.ndarray], sample_rate: int
+def images_of(
+    panels: Mapping[str, np.ndarray], sample_rate: int, n_fft: int = N_FFT
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Edges of the rows in Hz, of the columns in s, and each panel's spectrogram in dB."""
     if not panels:
@@ -165,23 +139,23 @@ def _images(
         if wav.ndim != 2 or wav.size == 0:
             raise ValueError(f"panel {title!r} is {wav.shape}, expected (channels, time) samples")
     longest = max(wav.shape[1] for wav in panels.values())
-    edges = _band_edges(sample_rate)
-    hop = int(np.clip(longest // MAX_COLUMNS, MIN_HOP, MAX_HOP))
+    edges = band_edges(sample_rate, n_fft)
+    hop = int(np.clip(longest // MAX_COLUMNS, n_fft // 16, n_fft // 4))
     column = math.ceil((1 + longest // hop) / MAX_COLUMNS)
-    images = {title: _spectrogram(wav, edges, hop, column) for title, wav in panels.items()}
+    images = {title: spectrogram(wav, edges, hop, column, n_fft) for title, wav in panels.items()}
     columns = max(image.shape[1] for image in images.values())
     # Frame 0 is centred on 0 s.
     seconds = (np.arange(columns + 1) * column - 0.5) * hop / sample_rate
-    return edges * sample_rate / N_FFT, seconds, images
+    return edges * sample_rate / n_fft, seconds, images
 
 
-def _range(images: Mapping[str, np.ndarray]) -> tuple[float, float]:
+def levels_of(images: Mapping[str, np.ndarray]) -> tuple[float, float]:
     """Lowest and highest level to draw, in dB; silence alone stays dark."""
     top = max(FLOOR_DB + RANGE_DB, *(float(image.max()) for image in images.values()))
     return top - RANGE_DB, top
 
 
-def _draw(
+def draw(
     images: Mapping[Axes, tuple[str, np.ndarray]],
     seconds: np.ndarray,
     hertz: np.ndarray,
@@ -205,14 +179,16 @@ def _draw(
     return mesh
 
 
-def _band_edges(sample_rate: int) -> np.ndarray:
+def band_edges(sample_rate: int, n_fft: int = N_FFT) -> np.ndarray:
     """Edges of the picture's rows, as bins: logarithmic, but no narrower than a bin."""
-    n_bins = N_FFT // 2 + 1
-    first = min(max(1, round(LOWEST_HZ * N_FFT / sample_rate)), n_bins - 1)
+    n_bins = n_fft // 2 + 1
+    first = min(max(1, round(LOWEST_HZ * n_fft / sample_rate)), n_bins - 1)
     return np.unique(np.geomspace(first, n_bins, MAX_ROWS + 1).round().astype(int))
 
 
-def _spectrogram(wav: np.ndarray, edges: np.ndarray, hop: int, column: int) -> np.ndarray:
+def spectrogram(
+    wav: np.ndarray, edges: np.ndarray, hop: int, column: int, n_fft: int = N_FFT
+) -> np.ndarray:
     """Mean power in dB over channels, the bins of a row and the frames of a column.
 
     Args:
@@ -220,50 +196,25 @@ def _spectrogram(wav: np.ndarray, edges: np.ndarray, hop: int, column: int) -> n
         edges: ``(rows + 1,)``, in bins.
         hop: Samples between frames. Frame i is centred on sample ``i * hop``.
         column: Frames in a column of the picture.
+        n_fft: Window in samples.
 
     Returns:
         ``(rows, columns)``, where a sine at full scale that lies on a bin reads 0 dB.
     """
-    window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
+    window = np.hanning(n_fft + 1)[:-1].astype(np.float32)
     n_frames = 1 + wav.shape[1] // hop
     counts = np.bincount(np.arange(n_frames) // column)
     power = np.zeros((len(edges) - 1, len(counts)))
     widths = np.diff(edges)
     for first in range(0, n_frames, BLOCK):
         frames = np.arange(first, min(first + BLOCK, n_frames))
-        start, stop = first * hop - N_FFT // 2, frames[-1] * hop + N_FFT // 2
+        start, stop = first * hop - n_fft // 2, frames[-1] * hop + n_fft // 2
         # Beyond the signal there is silence.
         piece = np.zeros((len(wav), stop - start), dtype=np.float32)
         inside = wav[:, max(start, 0) : stop]
         piece[:, max(-start, 0) : max(-start, 0) + inside.shape[1]] = inside
-        cut = np.lib.stride_tricks.sliding_window_view(piece, N_FFT, axis=1)[:, ::hop]
+        cut = np.lib.stride_tricks.sliding_window_view(piece, n_fft, axis=1)[:, ::hop]
         squared = np.abs(np.fft.rfft(cut * window)) ** 2
         bands = np.add.reduceat(squared.mean(axis=0)[:, : edges[-1]], edges[:-1], axis=1) / widths
         np.add.at(power.T, frames // column, bands)
     return 10 * np.log10(power / counts * (2 / window.sum()) ** 2 + 10 ** (FLOOR_DB / 10))
-
-
-def _number(cell: str | None) -> float:
-    try:
-        return float(cell or "nan")
-    except ValueError:
-        return math.nan
-
-
-def _unit(column: str) -> str:
-    """The axis a column belongs to."""
-    if "loss" in column:
-        return "loss"
-    return "SDR (dB)" if "sdr" in column.lower() else column
-
-
-def _save(figure: Figure, path: str | os.PathLike) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        FigureCanvasAgg(figure).print_figure(part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
