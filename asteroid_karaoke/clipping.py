@@ -20,6 +20,7 @@ from os import PathLike
 import numpy as np
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
+#: Words for what can be done.
 MODES = ("none", "rescale", "limit")
 #: How far ahead the limiter looks, in s: it goes down smoothly over as long.
 _AHEAD_SECONDS = 0.005

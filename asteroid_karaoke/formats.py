@@ -17,6 +17,7 @@ import soundfile
 from .audio import AudioReader
 from .writer import MP3_RATES, OPUS_RATES
 
+#: Words for what can be written; ``same`` is the song's own format.
 FORMATS = ("same", "wav", "wav16", "wav24", "wav32f", "flac", "mp3", "ogg", "opus", "m4a")
 #: The bits that a wav or a flac keeps; all else: 16.
 _KEPT = {

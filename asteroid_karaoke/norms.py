@@ -13,6 +13,11 @@ from torch.distributed.nn.functional import all_reduce
 class SharedBatchNorm(nn.BatchNorm2d):
     """A batch norm whose mean and variance, in training, are those of all processes' values."""
 
+    momentum: float
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, channels, rows, frames)` to the same; the batch may differ in size."""
         if not (self.training and distributed.is_initialized()):

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset, DistributedSampler, Sampler
 class EpochSampler(DistributedSampler):
     """Indices that go on from epoch to epoch: `e` has `e * length` to `(e + 1) * length - 1`.
 
-    Lightning calls :meth:`set_epoch`, also after a resume, so an interrupted training draws the
+    Lightning calls ``set_epoch``, also after a resume, so an interrupted training draws the
     very mixtures that an unbroken one would have drawn. Among several processes, each gets every
     n-th index, so that their batches together are those of one process with larger batches. What
     can not be shared out evenly at the end of an epoch is left out.

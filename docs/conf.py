@@ -47,24 +47,31 @@ napoleon_use_rtype = False
 doctest_global_setup = "import torch, asteroid_karaoke\ntorch.set_num_threads(1)"
 doctest_test_doctest_blocks = "default"
 
-# Names of other libraries, whose inventories only the network has, and names of our own that are
-# private, where a public class is built on one.
+# Names of other libraries, whose inventories only the network has, and names of our own that nobody
+# is to use, where something public is built on one.
+OTHERS = "abc|asteroid|collections|matplotlib|nn|np|numpy|os|pathlib|pl|pytorch_lightning|torch"
 nitpick_ignore_regex = [
-    (r"py:.*", r"(os|np|numpy|torch|nn|matplotlib|asteroid|pl|pytorch_lightning)\..*"),
+    (r"py:.*", rf"({OTHERS})\..*"),
     (r"py:.*", r"(.*\.)?_\w+"),
+    (r"py:class", r"asteroid_karaoke\.(parts|report\.collect)\.\w+"),
 ]
 
 
 def setup(app):
-    """Two things that Sphinx does not do by itself."""
-    app.connect("autodoc-process-docstring", describe_only, priority=400)
+    """What Sphinx does not do by itself."""
+    hidden: dict[str, list[str]] = {}
+
+    # napoleon takes what stands before a colon in the comment of a constant for its type.
+    def hide(app, what, name, obj, options, lines):
+        if what in ("attribute", "data"):
+            hidden[name], lines[:] = lines[:], []
+
+    def show(app, what, name, obj, options, lines):
+        lines[:] = hidden.pop(name, lines)
+
+    app.connect("autodoc-process-docstring", hide, priority=400)
+    app.connect("autodoc-process-docstring", show, priority=600)
     app.connect("missing-reference", find_by_last_name)
-
-
-def describe_only(app, what, name, obj, options, lines):
-    """Keep napoleon from taking what stands before a colon in a constant's comment for its type."""
-    if what in ("attribute", "data"):
-        lines.insert(0, "")
 
 
 def find_by_last_name(app, env, node, contnode):

@@ -108,8 +108,12 @@ class BandCNN(nn.Module):
         """Frames on each side that one frame of the mask depends on."""
         # A level's blocks reach one of its frames each, and so does what is made one in the next.
         levels = sum(3 * 2**level for level in range(LEVELS - 1))
-        bottleneck = sum(block.convolution.dilation[1] for block in self.bottleneck) * self.period
-        return 1 + levels + bottleneck + LEVEL_FRAMES
+        bottleneck = sum(
+            module.kernel_size[1] // 2 * module.dilation[1]
+            for module in self.bottleneck.modules()
+            if isinstance(module, nn.Conv2d)
+        )
+        return 1 + levels + bottleneck * self.period + LEVEL_FRAMES
 
     def get_config(self) -> dict:
         """The masker's own arguments, plain and flat."""

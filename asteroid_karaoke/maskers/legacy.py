@@ -61,7 +61,7 @@ class Legacy(nn.Module):
         n_bins: Frequency bins: 4097.
         intensity: What the voice's magnitude is multiplied by before the mask is made of it. 1
             takes out what is found; 2.5, of 2018, also what is found too quiet, and more of the
-            backing with it. The magnitude of what stays is max(0, |X| - intensity |V|).
+            backing with it. The magnitude of what stays is ``max(0, |X| - intensity |V|)``.
 
     Shape:
         - input: `(batch, channels, bins, frames)`, complex
