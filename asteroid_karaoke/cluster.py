@@ -89,6 +89,7 @@ def _on_cluster(
     with _connect(scheduler) as client:
         from distributed import KilledWorker, as_completed
         from distributed.client import FutureCancelledError
+        from distributed.comm import CommClosedError
 
         tasks = [pickle.dumps((function, item)) for item in items]
         futures = client.map(_portable(_home(function)), tasks, pure=False)
@@ -107,7 +108,7 @@ def _on_cluster(
                     f"a worker of {scheduler} can not import {error.name}: install the package "
                     f"there, and let every machine see {_home(function)}"
                 ) from error
-            except FutureCancelledError as error:
+            except (FutureCancelledError, CommClosedError) as error:
                 raise ConnectionError(
                     f"the Dask scheduler at {scheduler} was lost: start it again and run the same "
                     "again; what is finished is kept"

@@ -45,7 +45,8 @@ napoleon_use_rtype = False
 
 # Asteroid needs torchaudio mended before it is imported, which importing the package does.
 doctest_global_setup = "import torch, asteroid_karaoke\ntorch.set_num_threads(1)"
-doctest_test_doctest_blocks = "default"
+# Examples in docstrings use their module's own names: tests/test_docs.py runs them.
+doctest_test_doctest_blocks = ""
 
 # Names of other libraries, whose inventories only the network has, and names of our own that nobody
 # is to use, where something public is built on one.
@@ -75,8 +76,9 @@ def setup(app):
 
 
 def find_by_last_name(app, env, node, contnode):
-    """Link a name to where it is documented, if it is in one place: docstrings and annotations
-    name things by where they are imported from, or by their last name alone.
+    """Link a name to where it is documented, if that is one place.
+
+    Docstrings and annotations name things by where they are imported from, or by their last name.
     """
     domain = env.get_domain("py")
     target = node.get("reftarget", "").removeprefix("asteroid_karaoke.")

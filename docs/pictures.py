@@ -44,7 +44,9 @@ def draw_folding() -> None:
     figure = Figure(figsize=(9, 3.6), dpi=DPI, layout="constrained")
     ax = figure.subplots()
     row = 0
-    for (first, last, size), colour in zip(model.masker.fold.bands, ("C0", "C1", "C2"), strict=True):
+    for (first, last, size), colour in zip(
+        model.masker.fold.bands, ("C0", "C1", "C2"), strict=True
+    ):
         rows = -(-(last - first) // size)
         edges = np.minimum(first + size * np.arange(rows + 1), bins) * hertz
         label = f"{rows} rows of {size} bins, {size * hertz:.0f} Hz"

@@ -20,14 +20,13 @@ import torch
 
 from asteroid_karaoke import KaraokeNet
 from asteroid_karaoke.model import PRETRAINED
+from asteroid_karaoke.publishing.card import LICENCES
 
 #: Medians over frames, then over songs; uSDR is of whole songs, and its mean over them.
 KEPT = (
     *("songs", "vocals_SDR", "vocals_SIR", "accompaniment_SDR", "accompaniment_SIR"),
     *("vocals_uSDR_mean", "accompaniment_uSDR_mean"),
 )
-#: Weights that have seen works which forbid to earn money share their terms.
-LICENCES = {True: "CC BY-NC-SA 4.0", False: "CC BY-SA 4.0"}
 
 
 def main(path: Path, name: str, hours: float, licenses: Path, record: Path) -> None:

@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 import types
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -152,11 +154,27 @@ def test_songs_that_would_share_a_name_are_told(library):
     assert ["would both" in song.fault for song in songs] == [False, True]
 
 
+@dataclass(frozen=True)
+class Load:
+    """Tells of each time that the model is loaded."""
+
+    told: Path
+
+    def __call__(self):
+        with self.told.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        return Gain()
+
+
 def test_several_at_a_time(library):
-    work = Work(library / "out", OutputOptions(), Gain, {"name": "gain"}, ledger=True)
+    load = Load(library / "loads")
+    work = Work(library / "out", OutputOptions(), load, {"name": "gain"}, ledger=True)
     songs = plan(inputs.expand([str(library / "lib")]), library / "out", OutputOptions())
     assert sorted(statuses(run(songs, work, 2))) == [DONE, DONE, DONE, FAILED]
     assert sorted(statuses(run(songs, work, 2))) == [FAILED, SKIPPED, SKIPPED, SKIPPED]
+    # Once in each process, whatever the number of songs.
+    loads = load.told.read_text().split()
+    assert len(loads) == len(set(loads)) <= 2
 
 
 KILLED = """

@@ -1,6 +1,7 @@
 """Many songs at a time: on this machine, and on a real Dask cluster, of which a part dies."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -247,7 +248,12 @@ def test_separate_loses_no_song_with_a_worker(dask, library, capfd):
     killer.join()
     assert second.poll() is None
     out, err = capfd.readouterr()
-    assert f"{SONGS} done, 0 skipped, 1 failed" in out.splitlines()
+    ((done, skipped, failed),) = re.findall(
+        r"^(\d+) done, (\d+) skipped, (\d+) failed$", out, re.MULTILINE
+    )
+    # One that was finished when the worker died, but not told of, is found done by the next one.
+    assert (int(done) + int(skipped), int(failed)) == (SONGS, 1)
+    assert int(skipped) <= 2
     (complaint,) = err.splitlines()
     assert "bad.wav is not audio" in complaint
     names = {f"{seed % 2}/{seed}_{stem}.wav" for seed in range(SONGS) for stem in STEMS}

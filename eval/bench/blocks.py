@@ -30,7 +30,7 @@ COLUMNS = {
     "fade": lambda row: f"{row['fade']:g}",
     "CPU-s/s": lambda row: f"{row['cpu']:.4f}",
     "memory, MB": lambda row: f"{row['memory']:.0f}",
-    "off, dB": lambda row: f"{row['voice']:.1f}",
+    "off, dB": lambda row: "–" if row["block"] > 900 else f"{row['voice']:.1f}",
     "vocals SDR, dB": lambda row: f"{row['sdr']:.3f}" if "sdr" in row else "–",
 }
 
