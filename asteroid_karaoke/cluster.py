@@ -89,7 +89,7 @@ def _on_cluster(
     with _connect(scheduler) as client:
         from distributed import KilledWorker, as_completed
         from distributed.client import FutureCancelledError
-        from distributed.comm import CommClosedError
+        from distributed.comm.core import CommClosedError
 
         tasks = [pickle.dumps((function, item)) for item in items]
         futures = client.map(_portable(_home(function)), tasks, pure=False)
