@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader
 
 from asteroid_karaoke import KaraokeNet, experiment
 from asteroid_karaoke.batches import describe_batch, make_loaders, worker_complaint
-from asteroid_karaoke.callbacks import AtomicCheckpoints, _to_tensorboard, excerpt_with_voice
+from asteroid_karaoke.callbacks import AtomicCheckpoints, _to_tensorboard
 from asteroid_karaoke.items import ItemDataset
+from asteroid_karaoke.plots import excerpt_with_voice
 from asteroid_karaoke.sampler import EpochSampler
 from asteroid_karaoke.schedules import learning_rates, moving_average
 from asteroid_karaoke.training import make_trainer

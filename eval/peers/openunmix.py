@@ -6,6 +6,7 @@ pip install openunmix
 import numpy as np
 import torch
 
+from asteroid_karaoke._compat import ensure_torchaudio
 from asteroid_karaoke.evaluation import System
 from asteroid_karaoke.loading import digest
 
@@ -16,6 +17,7 @@ NAME = "Open-Unmix"
 
 def load_openunmix() -> tuple[System, str]:
     """The vocals' network and the residual, with one step of its Wiener filter; see the package."""
+    ensure_torchaudio()  # its library imports that first of all
     try:
         import openunmix
     except ImportError as error:
