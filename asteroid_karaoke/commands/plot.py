@@ -1,7 +1,7 @@
 """``asteroid-karaoke plot``: pictures of a song and of what it was separated into."""
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +11,12 @@ from .. import audio, loading, manifest
 from ..arguments import shown
 from ..datasets import SongDataset
 from ..loading import DEFAULT_MODEL, DEVICES, UsageError
-from ..plots import (
-    excerpt_with_voice,
-    plot_consonants,
-    plot_examples,
-    plot_waveforms,
-    plot_with_mask,
-)
-from ..plots.songs import MOST_EXAMPLES
 from ..preview import parse_time
 from ..separation import separate
 from ..terminal import complain, quiet_libraries, say
 
 MIXTURE, VOICE, KARAOKE = TITLES = ("mixture", "voice", "karaoke")
-#: What is drawn of a song's panels.
-VIEWS: dict[str, Callable[[Mapping[str, np.ndarray], int, Path], Path]] = {
-    "spectrograms": lambda panels, rate, path: plot_with_mask(panels, VOICE, rate, path),
-    "consonants": lambda panels, rate, path: plot_consonants(panels, VOICE, rate, path),
-    "waveforms": plot_waveforms,
-}
+VIEWS = ("spectrograms", "consonants", "waveforms")
 EXAMPLES = "examples"
 
 
@@ -55,7 +42,7 @@ def add(commands: Any) -> None:
         default="spectrograms",
         help="spectrograms with the voice's mask (default); consonants: the 2 s with the most of "
         "them, close; waveforms: before and after in time; examples: up to "
-        f"{MOST_EXAMPLES} songs of a manifest in one picture",
+        "a dozen songs of a manifest in one picture",
     )
     parser.add_argument(
         "-o",
@@ -105,7 +92,17 @@ def _song(options: argparse.Namespace) -> Path:
         stems = list(separate(model, mixture, rate))
     default = Path(f"{options.input.stem}_{options.view}.png")
     panels = dict(zip(TITLES, (mixture, *stems), strict=True))
-    return VIEWS[options.view](panels, rate, options.output or default)
+    return _draw(options.view, panels, rate, options.output or default)
+
+
+def _draw(view: str, panels: Mapping[str, np.ndarray], rate: int, path: Path) -> Path:
+    # Not above: matplotlib would make each start of the other commands half a second longer.
+    from .. import plots
+
+    if view == "waveforms":
+        return plots.plot_waveforms(panels, rate, path)
+    draw = {"spectrograms": plots.plot_with_mask, "consonants": plots.plot_consonants}[view]
+    return draw(panels, VOICE, rate, path)
 
 
 def _stem(options: argparse.Namespace, *names: str) -> Path:
@@ -134,6 +131,8 @@ def _manifest(options: argparse.Namespace) -> Iterator[Path]:
     if not songs:
         raise ValueError(f"{options.input} lists no song with both stems")
     if options.view == EXAMPLES:
+        from ..plots.songs import MOST_EXAMPLES, plot_examples
+
         chosen = songs[:: -(-len(songs) // MOST_EXAMPLES)]
         drawn = [(song.id, *_panels(song)) for song in chosen]
         rate = drawn[0][2]
@@ -145,11 +144,13 @@ def _manifest(options: argparse.Namespace) -> Iterator[Path]:
     for song in songs:
         panels, rate = _panels(song)
         name = song.id.replace("/", "-")
-        yield VIEWS[options.view](panels, rate, folder / f"{name}.png")
+        yield _draw(options.view, panels, rate, folder / f"{name}.png")
 
 
 def _panels(song: manifest.Song) -> tuple[dict[str, np.ndarray], int]:
     """Mixture and true stems, 15 s from where the voice begins, and their rate in Hz."""
+    from ..plots import excerpt_with_voice
+
     mixture, sources = SongDataset([song], song.sample_rate)[0]
     panels = dict(zip(TITLES, (mixture, *sources), strict=True))
     place = slice(*excerpt_with_voice(panels[VOICE].numpy(), song.sample_rate))
