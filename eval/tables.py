@@ -3,7 +3,7 @@
     PYTHONPATH=. python eval/tables.py
 
 A table in the README that stands below ``<!-- eval/results/NAME.json CORPUS -->`` is made of that
-record's scores of that corpus. tests/test_results.py fails where the two differ.
+record's scores of that corpus. tests/test_evidence.py fails where the two differ.
 """
 
 import json
@@ -19,8 +19,8 @@ from asteroid_karaoke.report.collect import label
 ROOT = Path(__file__).resolve().parent.parent
 #: The comment, an empty line, and the lines of the table.
 PLACE = re.compile(r"(<!-- (eval/results/\S+\.json) (.+?) -->\n\n)((?:\|.*\n)+)")
-#: Weights, in millions, of what is no model of ours, and of records that do not count them.
-WEIGHTS = {"spleeter": 19.6, "karaoke-small": 1.0}
+#: Weights, in millions, of peers, which records do not count.
+WEIGHTS = {"spleeter": 19.6}
 
 
 def main(readme: Path) -> None:
