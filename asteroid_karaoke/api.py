@@ -66,7 +66,7 @@ def separate(
     Raises:
         ValueError: There is no such model or device, or the song can not be taken.
         OSError: As :func:`asteroid_karaoke.files.separate_file`.
-        TypeError: There is no such option.
+        TypeError: There is no such option, or the song is neither array nor path.
 
     Examples:
         >>> import numpy as np, asteroid_karaoke
@@ -76,6 +76,11 @@ def separate(
         >>> estimates.vocals.shape
         (2, 44100)
     """
+    if not isinstance(song, (np.ndarray, str, os.PathLike)):
+        raise TypeError(
+            f"got a {type(song).__name__}, expected the path of a file, or samples as a numpy "
+            "array: numpy.asarray(song) makes one"
+        )
     place = loading.pick_device(device)
     net: Any = loading.load_model(model) if model is None or isinstance(model, str) else model
     if isinstance(song, np.ndarray):

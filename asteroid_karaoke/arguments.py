@@ -1,21 +1,24 @@
 """Types of options for argparse, which complain in words of their own."""
 
 import argparse
+import re
 from collections.abc import Callable
+from typing import TypeVar
+
+Number = TypeVar("Number", int, float)
 
 
 def positive(text: str) -> int:
     """A whole number from 1 on."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"got {number}, expected 1 or more")
-    return number
+    if not re.fullmatch("[0-9]{1,9}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1 on")
+    return int(text)
 
 
-def shown(parse: Callable[[str], float]) -> Callable[[str], float]:
+def shown(parse: Callable[[str], Number]) -> Callable[[str], Number]:
     """Let argparse show the function's own message."""
 
-    def parsed(text: str) -> float:
+    def parsed(text: str) -> Number:
         try:
             return parse(text)
         except ValueError as error:

@@ -148,9 +148,10 @@ def ideal_ratio_mask(
     zero. The accompaniment is what is left of the mixture: the estimates add up to it.
 
     It is no bound: SiSEC 2018 has this mask as IRM1, and its IRM2, with squared magnitudes, scores
-    higher. On the excerpt that stempeg ships (Falcon 69, mixture = sum of the stems), museval gives
-    8.0 dB for the vocals and 15.0 dB for the accompaniment; squared magnitudes give 8.9 and 16.1,
-    the mixture itself -6.2 and 6.2.
+    higher. On the excerpt that stempeg ships (Falcon 69, mixture = sum of the stems, six frames),
+    museval gives 8.0 dB for the vocals and 15.0 dB for the accompaniment; squared magnitudes give
+    8.9 and 16.1, the mixture itself -6.2 and 6.2. Results of record leave out its edges, which
+    hold clicks at full scale, and so have five frames of it, whose medians are up to 2 dB lower.
 
     Args:
         mixture: ``(channels, time)``.

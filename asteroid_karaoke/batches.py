@@ -2,12 +2,12 @@
 
 import multiprocessing
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import BatchSampler, DataLoader, Sampler, SequentialSampler
 
 from .items import ItemDataset
 from .sampler import SongSampler
@@ -61,13 +61,12 @@ def make_loaders(
         # What the server has imported, its workers need not import, and share the memory of.
         context.set_forkserver_preload([type(train_set).__module__])
         shared["multiprocessing_context"] = context
-    train_loader = DataLoader(
+    train_loader = ResumableLoader(
         train_set,
-        batch_size=size // processes,
-        sampler=sampler,
+        sampler or SequentialSampler(train_set),
+        size // processes,
         num_workers=workers,
         persistent_workers=workers > 0,
-        drop_last=True,
         **shared,
     )
     val_loader = DataLoader(
@@ -81,11 +80,60 @@ def make_loaders(
     return train_loader, val_loader
 
 
+class ResumableLoader(DataLoader):
+    """Whole batches, and how many of an epoch's have been given: Lightning asks and keeps that.
+
+    A training that goes on in the middle of an epoch begins with the batch that follows; those
+    before it are not read. What workers have read ahead is not given yet.
+
+    Args:
+        dataset: To draw from.
+        sampler: Order of the items.
+        size: Items a batch; what is left over at the end of an epoch is left out.
+        **options: As of ``DataLoader``.
+    """
+
+    def __init__(self, dataset: ItemDataset, sampler: Sampler, size: int, **options: Any):
+        self._given = 0
+        self._batches = _Batches(sampler, size)
+        super().__init__(dataset, batch_sampler=self._batches, **options)
+
+    # It gives a generator, not an object of torch's own.
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        # Only now, at the first batch, do workers begin to read: where a training goes on,
+        # Lightning asks for the iterator before it tells the sampler the epoch.
+        self._given = self._batches.begin
+        for batch in super().__iter__():
+            self._given += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """How far this epoch is."""
+        return {"given": self._given % len(self)}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Begin the next epoch there."""
+        self._batches.begin = state["given"]
+
+
+class _Batches(BatchSampler):
+    """Indices of whole batches, the first time without those before `begin`."""
+
+    def __init__(self, sampler: Sampler, size: int):
+        super().__init__(sampler, size, drop_last=True)
+        self.begin = 0
+
+    def __iter__(self) -> Iterator[list[int]]:
+        # A loader with workers asks for two iterators and uses one: not before it does is it begun.
+        begin, self.begin = self.begin, 0
+        yield from islice(super().__iter__(), begin, None)
+
+
 def describe_batch(loader: DataLoader, number: int) -> str:
     """What batch `number` of this epoch is made of, on this process."""
-    size = loader.batch_size or 1
-    indices = islice(iter(loader.sampler), number * size, (number + 1) * size)
+    assert loader.batch_sampler is not None
     dataset: Any = loader.dataset
+    (indices,) = islice(loader.batch_sampler, number, number + 1)
     return "; ".join(dataset.describe(index) for index in indices)
 
 

@@ -1,6 +1,5 @@
-"""What a training does beside learning: pictures, curves, random numbers, checkpoints on disk."""
+"""What a training does beside learning: pictures, curves, random numbers."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import torch
 from matplotlib.image import imread
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import TensorBoardLogger
-from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from . import plots
 from .experiment import join_logs
@@ -89,18 +87,3 @@ class StepSeeds(Callback):
     ) -> None:
         key = (self.seed, trainer.current_epoch, batch_idx, trainer.global_rank)
         torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
-
-
-class AtomicCheckpoints(TorchCheckpointIO):
-    """Checkpoints that appear whole or not at all.
-
-    Lightning writes to the system's folder for temporary files and moves from there, which is a
-    copy, and may be broken off, where that folder is on another disk.
-    """
-
-    def save_checkpoint(  # noqa: D102
-        self, checkpoint: dict[str, Any], path: str | os.PathLike, storage_options: Any = None
-    ) -> None:
-        part = f"{path}.part"
-        super().save_checkpoint(checkpoint, part, storage_options)
-        os.replace(part, path)

@@ -147,7 +147,8 @@ def _score(options: argparse.Namespace) -> int:
     except (OSError, RuntimeError) as error:
         complain(error)
         return 1
-    say(scores.table(finals))
+    for line in scores.table(finals).splitlines():
+        say(line)
     return int(any(final["failed"] for final in finals.values()))
 
 

@@ -207,7 +207,10 @@ def _open_container(path: Path) -> av.container.InputContainer:
         # "file:" keeps a colon in a name from being taken for a protocol.
         return av.open(f"file:{path}", options=options, metadata_errors="ignore")
     except (av.FFmpegError, UnicodeError) as error:
-        raise ValueError("is not audio in a format that can be read") from error
+        raise ValueError(
+            "is not audio in a format that can be read, or is cut off: look whether a player plays "
+            "it"
+        ) from error
 
 
 def bit_rate(path: Path, stream: int) -> int:

@@ -25,12 +25,10 @@ from .options import OutputOptions
 from .overlap_add import BLOCK_SECONDS, Separator
 from .parts import WholeFile
 from .pipeline import ahead, behind
-from .separation import MOST_CHANNELS, Progress, stream
+from .separation import MOST_CHANNELS, RATES, Progress, stream
 
 logger = logging.getLogger(__name__)
 
-#: The rates that are taken, in Hz: far beyond them a block would fill the memory.
-_RATES = (1000, 768_000)
 #: Samples read from a file at a time.
 _READ_FRAMES = 1 << 16
 #: How many blocks are read ahead: at 44.1 kHz, 12 s, what the network takes at once.
@@ -180,7 +178,7 @@ def _limited(
 
 
 def _check_size(source: Source, reader: AudioReader, max_seconds: float) -> None:
-    lowest, highest = _RATES
+    lowest, highest = RATES
     if not lowest <= reader.sample_rate <= highest:
         raise ValueError(
             f"{source} has {reader.sample_rate} Hz, expected {lowest} to {highest}: export it anew"

@@ -6,7 +6,7 @@
   codings of a wav (µ-law, ADPCM ...) become 16 bits.
 - A video or another container becomes a sound file of its codec: AAC and ALAC an m4a, Opus a webm
   or an opus file, Vorbis an ogg, FLAC a flac, PCM a wav, WMA a wma. Other lossless codecs become
-  flac, other lossy ones AAC.
+  flac, other lossy ones AAC. Whole numbers of 64 bits become 32.
 - Lossy codecs get about the input's bit rate.
 """
 
@@ -35,6 +35,7 @@ _PCM = {
     "pcm_u8": "PCM_U8",
     "pcm_s24": "PCM_24",
     "pcm_s32": "PCM_32",
+    "pcm_s64": "PCM_32",
     "pcm_f32": "FLOAT",
     "pcm_f64": "DOUBLE",
 }
@@ -163,10 +164,9 @@ def _ogg(subtype: str, rate: int) -> Target:
 def _subtype(reader: AudioReader) -> str:
     """The word of libsndfile for how the samples are stored, also where FFmpeg read them."""
     name = reader.subtype
-    if name.startswith("pcm_"):
-        return next((bits for start, bits in _PCM.items() if name.startswith(start)), "PCM_16")
-    if name in (*_LOSSLESS, "alac"):
-        return "PCM_24" if reader.bits > 16 else "PCM_16"
+    if name.startswith("pcm_") or name in (*_LOSSLESS, "alac"):
+        other = "PCM_24" if reader.bits > 16 else "PCM_16"
+        return next((bits for start, bits in _PCM.items() if name.startswith(start)), other)
     return name
 
 

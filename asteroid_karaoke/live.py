@@ -10,7 +10,6 @@ is nothing but samples; what there is to say goes to standard error::
 """
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +24,7 @@ from .loading import DEFAULT_MODEL, DEVICES, load_model, pick_device
 from .overlap_add import Separator
 from .overlap_add import run as run_model
 from .sliding import HOP_SECONDS, WINDOW_SECONDS, latency, slide
-from .terminal import complain
+from .terminal import complain, forget
 
 #: Raw samples, little-endian, by FFmpeg's names: numpy's type, and full scale.
 SAMPLE_FORMATS = {"s16le": ("<i2", 32768), "f32le": ("<f4", 1)}
@@ -109,8 +108,7 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         complain("stopped")
     except BrokenPipeError:
-        # Python flushes standard output when it ends, and would complain once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget(sys.stdout)
     except (OSError, ValueError, RuntimeError) as error:
         complain(error)
         return 1

@@ -1,5 +1,6 @@
 """What is written of a song, and how: all that a user may choose, in one place."""
 
+import math
 from dataclasses import dataclass, field
 
 from . import names
@@ -54,6 +55,21 @@ class OutputOptions:
             raise ValueError(f"got {self.bit_rate} bit/s, expected 6000 to 3000000")
         if self.clip not in MODES:
             raise ValueError(f"got clip {self.clip!r}, expected one of {', '.join(MODES)}")
+        self._check_times()
+        names.check(self.name, len(self.stems))
+
+    def _check_times(self) -> None:
+        for name in ("start", "end", "preview", "max_seconds"):
+            seconds = getattr(self, name)
+            # Written so that NaN fails too.
+            if seconds is not None and not 0 <= seconds < math.inf:
+                raise ValueError(f"got {name} {seconds:g} s, expected 0 or more")
         if self.preview is not None and (self.start, self.end) != (None, None):
             raise ValueError("got a preview and a start or an end: a preview finds its own")
-        names.check(self.name, len(self.stems))
+        if self.preview == 0:
+            raise ValueError("got a preview of 0 s, expected more")
+        if self.end is not None and self.end <= (self.start or 0):
+            raise ValueError(
+                f"got the end {self.end:g} s, which is not behind the start {self.start or 0:g} s: "
+                "name a later one"
+            )

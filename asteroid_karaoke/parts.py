@@ -82,7 +82,11 @@ def sweep(folder: Path) -> None:
     if os.name != "posix" or not folder.is_dir():
         # Elsewhere, asking after a process may end it.
         return
-    for path in folder.iterdir():
+    paths: list[Path] = []
+    with suppress(OSError):
+        # It may be written to, but not be read.
+        paths += folder.iterdir()
+    for path in paths:
         found = _NAME.match(path.name)
         if found and found[1] == _MACHINE and not _alive(int(found[2])):
             with suppress(OSError):

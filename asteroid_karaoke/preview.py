@@ -63,7 +63,7 @@ def parse_time(text: str) -> float:
         >>> parse_time("1:15.5")
         75.5
     """
-    found = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)", text.strip())
+    found = re.fullmatch(r"(?:(?:(\d{1,9}):)?(\d{1,9}):)?(\d{1,9}(?:\.\d+)?)", text.strip())
     if found is None:
         raise ValueError(f"got the time {text!r}: give seconds (75.5), m:ss (1:15) or h:mm:ss")
     hours, minutes, seconds = (float(number or 0) for number in found.groups())

@@ -19,6 +19,8 @@ from .overlap_add import BLOCK_SECONDS, Queue, Separator, overlap_add
 _READ_FRAMES = 1 << 16
 #: More channels than any recording has: the array stands on its side.
 MOST_CHANNELS = 64
+#: The rates that are taken, in Hz: far beyond them a block would fill the memory.
+RATES = (1000, 768_000)
 
 Progress = Callable[[float, float], None]
 
@@ -65,7 +67,8 @@ def separate(
         Both estimates, float32, of the mixture's own shape and rate.
 
     Raises:
-        ValueError: The mixture is not such an array, or holds NaN or Inf.
+        ValueError: The mixture is not such an array, or holds NaN or Inf; or nothing has such a
+            rate.
         RuntimeError: The model gives NaN.
     """
     song = np.asarray(mixture)
@@ -122,7 +125,7 @@ def stream(
         they are as long as the song. They come some seconds after the blocks that they are made of.
 
     Raises:
-        ValueError: A block does not fit, or holds NaN or Inf.
+        ValueError: A block does not fit, or holds NaN or Inf; or nothing has such a rate.
         RuntimeError: The model gives NaN.
 
     Examples:
@@ -145,6 +148,9 @@ def stream(
             f"got {channels} channels, expected 1 to {MOST_CHANNELS}: is this (time, channels)? "
             "Give it as (channels, time)"
         )
+    lowest, highest = RATES
+    if not lowest <= sample_rate <= highest:
+        raise ValueError(f"got a sample rate of {sample_rate} Hz, expected {lowest} to {highest}")
     if device is not None:
         model.to(device)
     rate = int(model.sample_rate)

@@ -151,10 +151,23 @@ def _last_page(path: Path) -> bytes:
 
 
 def _is_chained(path: Path) -> bool:
-    """Whether the last page of an Ogg file is of another stream than the first: several songs."""
+    """Whether an Ogg file holds several songs, one behind the other.
+
+    A stream then begins behind the first one's sound, or the last page is of another stream. The
+    first alone would do, if nothing were damaged; the second alone misses a song that is joined to
+    itself, or to another one that was given the same number.
+    """
+    sounds = False
     with path.open("rb") as file:
-        head = file.read(18)
-    return head[14:18] != _last_page(path)[14:18]
+        first = head = file.read(27)
+        while len(head) == 27 and head[:4] == b"OggS":
+            begins = bool(head[5] & 2)
+            if begins and sounds:
+                return True
+            sounds = sounds or not begins
+            file.seek(sum(file.read(head[26])), os.SEEK_CUR)
+            head = file.read(27)
+    return first[14:18] != _last_page(path)[14:18]
 
 
 def _check_last_page(path: Path) -> None:

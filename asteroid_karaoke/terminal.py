@@ -4,9 +4,11 @@ import io
 import os
 import sys
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from tqdm import tqdm
 
@@ -15,19 +17,44 @@ _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{rema
 
 
 def say(text: str) -> None:
-    """Print to standard output, above a bar if there is one."""
-    tqdm.write(_printable(text))
+    """Print one line to standard output, above a bar if there is one."""
+    _print(printable(text, sys.stdout), sys.stdout)
 
 
 def complain(error: object) -> None:
     """Print one line to standard error."""
     line = f"{PROGRAM}: {' '.join(str(error).split())}"
-    tqdm.write(_printable(line), file=sys.stderr)
+    _print(printable(line, sys.stderr), sys.stderr)
 
 
-def _printable(text: str) -> str:
-    """Escape what no terminal can show: the bytes of file names that are no valid UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+def _print(text: str, file: TextIO) -> None:
+    try:
+        tqdm.write(text, file=file)
+        file.flush()
+    except BrokenPipeError:
+        # As behind `| head`: the songs are worth finishing all the same.
+        forget(file)
+
+
+def forget(file: TextIO) -> None:
+    """Let what is printed go nowhere, since nobody reads it; Python's last flush would complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, file.fileno())
+    os.close(nowhere)
+
+
+def printable(text: str, file: TextIO) -> str:
+    """Escape what a terminal can not show, or would obey: names of files are anybody's.
+
+    These are bytes that are no valid UTF-8, characters that the terminal's code page has not, and
+    control characters, which can clear the screen or give the window another title.
+    """
+    shown = (
+        char.encode("unicode_escape").decode() if unicodedata.category(char) == "Cc" else char
+        for char in text
+    )
+    encoding = getattr(file, "encoding", None) or "utf-8"
+    return "".join(shown).encode(encoding, "backslashreplace").decode(encoding)
 
 
 @contextmanager
@@ -38,7 +65,7 @@ def song_progress(source: str) -> Iterator[Callable[[float, float], None]]:
         A function to be called with the seconds done and the seconds in all.
     """
     started = time.monotonic()
-    name = _printable(Path(source).name)
+    name = printable(Path(source).name, sys.stderr)
     # disable=None: no bar where standard error is no terminal.
     with tqdm(total=1, desc=name, disable=None, leave=False, bar_format=_BAR) as bar:
         first = True

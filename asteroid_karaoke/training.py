@@ -17,13 +17,14 @@ import torch
 import yaml
 from asteroid.engine import make_optimizer
 from asteroid.engine.optimizers import register_optimizer
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch.utils.data import Sampler
 
 from . import experiment
 from .batches import make_loaders
-from .callbacks import AtomicCheckpoints, Pictures, StepSeeds, draw_curves
+from .callbacks import Pictures, StepSeeds, draw_curves
+from .checkpoints import LOG_EVERY, AtomicCheckpoints, LastCheckpoint, LastingEarlyStopping
 from .experiment import LAST, LATER_OPTIONS, Conf
 from .items import ItemDataset
 from .losses import loss_for
@@ -120,23 +121,16 @@ def make_trainer(
     options: Mapping[str, Any], exp_dir: Path, callbacks: list[Callback]
 ) -> pl.Trainer:
     """A trainer as the conf's options say, that writes into `exp_dir`."""
-    # The best are known after a validation; what a kill may cost is one epoch, validated or not.
-    last = ModelCheckpoint(
-        (exp_dir / LAST).parent,
-        filename=LAST.stem,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
     callbacks = [
         *callbacks,
-        last,
+        LastCheckpoint(exp_dir / LAST),
         WeightAveraging(avg_fn=moving_average(options["ema"])),
         StepSeeds(options["seed"]),
         Pictures(exp_dir),
     ]
     if options["patience"]:
         callbacks.append(
-            EarlyStopping(
+            LastingEarlyStopping(
                 "val_loss", patience=options["patience"], mode="min", check_on_train_epoch_end=False
             )
         )
@@ -164,7 +158,7 @@ def make_trainer(
         accumulate_grad_batches=options["accumulate"],
         gradient_clip_val=options["gradient_clip"],
         check_val_every_n_epoch=min(options["val_every"], options["epochs"]),
-        log_every_n_steps=10,
+        log_every_n_steps=LOG_EVERY,
         num_sanity_val_steps=0,
         enable_model_summary=False,
         enable_progress_bar=os.isatty(2),

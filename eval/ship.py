@@ -20,7 +20,7 @@ import torch
 
 from asteroid_karaoke import KaraokeNet
 from asteroid_karaoke.model import PRETRAINED
-from asteroid_karaoke.publishing.card import LICENCES
+from asteroid_karaoke.publishing.card import INTENDED_USE, LICENCES, LIMITS
 
 #: Medians over frames, then over songs; uSDR is of whole songs, and its mean over them.
 KEPT = (
@@ -43,10 +43,8 @@ def main(path: Path, name: str, hours: float, licenses: Path, record: Path) -> N
         "description": f"{count / 1e6:.2f} M weights, separates singing from music at "
         f"{model.sample_rate / 1000:g} kHz",
         "licence": LICENCES[any(work["non_commercial"] for work in works)],
-        "intended_use": "karaoke versions of songs, and research on source separation",
-        "limits": "Lead and backing voices are not told apart. Trained for hours on two cores and "
-        "on five hours of songs, most of them rock and game music: other styles, and instruments "
-        "that sing, such as strings, leak more.",
+        "intended_use": INTENDED_USE,
+        "limits": LIMITS,
         "sha256": hashlib.sha256(weights.with_suffix(".part").read_bytes()).hexdigest(),
         "model_args": model.get_model_args(),
         "hours_of_training": hours,

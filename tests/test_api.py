@@ -4,10 +4,12 @@ import doctest
 
 import numpy as np
 import pytest
+import torch
 from test_separation import RATE, Gain, noise
 
 import asteroid_karaoke
 from asteroid_karaoke import api, audio, knobs, preview, separation
+from asteroid_karaoke.options import OutputOptions
 
 
 def test_an_array_becomes_arrays():
@@ -18,6 +20,33 @@ def test_an_array_becomes_arrays():
         asteroid_karaoke.separate(noise(), model=Gain())
     with pytest.raises(ValueError, match="got format, which are for files"):
         asteroid_karaoke.separate(noise(), sample_rate=RATE, model=Gain(), format="mp3")
+
+
+def test_what_is_no_song_is_told():
+    samples = torch.zeros(2, RATE)
+    for song in (samples, samples.tolist(), None):
+        with pytest.raises(TypeError, match="expected the path of a file, or samples as a numpy"):
+            asteroid_karaoke.separate(song, sample_rate=RATE, model=Gain(), device="cpu")
+    # One second at 1 Hz would be resampled to 44100 times as many samples.
+    for rate in (0, 1, 10**9, float("nan")):
+        with pytest.raises(ValueError, match="expected 1000 to 768000"):
+            asteroid_karaoke.separate(noise(10), sample_rate=rate, model=Gain(), device="cpu")
+
+
+@pytest.mark.parametrize(
+    "options",
+    (
+        {"start": float("inf")},
+        {"end": float("nan")},
+        {"start": -1.0},
+        {"max_seconds": float("inf")},
+        {"preview": 0.0},
+        {"start": 2.0, "end": 1.0},
+    ),
+)
+def test_times_that_make_no_sense_are_refused_at_once(options):
+    with pytest.raises(ValueError, match=r"^got .* s, "):
+        OutputOptions(**options)
 
 
 def test_a_file_becomes_files(tmp_path):

@@ -246,6 +246,14 @@ def test_only_what_the_dead_left_is_swept(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted([alive, foreign])
 
 
+def test_a_folder_that_can_not_be_listed_is_not_swept(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError("Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    parts.sweep(tmp_path)
+
+
 # Songs that are no files.
 
 

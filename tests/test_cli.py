@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from asteroid_karaoke import KaraokeNet, __version__, audio, cli, loading, model, scores
+from asteroid_karaoke import KaraokeNet, __version__, audio, cli, knobs, loading, model, scores
 
 RATE = 44100
 
@@ -214,6 +214,22 @@ def test_the_knobs_turn(folder, weights, capfd):
     assert names(folder / "b") == ["song_karaoke.wav"]
 
 
+def test_what_stops_a_run_before_its_first_song_is_one_line(folder, weights, capfd, monkeypatch):
+    def missing():
+        raise RuntimeError("another key or tempo needs the library python-stretch")
+
+    monkeypatch.setattr(knobs, "library", missing)
+    audio.write("song.wav", noise(5000), RATE)
+    (folder / "out" / "asteroid-karaoke.jsonl").mkdir(parents=True)
+    for arguments, said in (
+        (("--key", "2"), "needs the library python-stretch"),
+        (("-o", "out"), "asteroid-karaoke.jsonl"),
+    ):
+        code, out, err = run(capfd, "separate", "song.wav", "--model", weights, *arguments)
+        assert (code, out, len(err)) == (2, [], 1)
+        assert said in err[0]
+
+
 # Which model, which device.
 
 
@@ -303,6 +319,12 @@ def test_a_device_that_is_not_there_is_an_error(folder, weights, capfd, monkeypa
         ("separate", "song.wav", "--name", "{title.__class__}"),
         ("separate", "song.wav", "--overwrite", "--skip-existing"),
         ("separate", "song.wav", "--bitrate", "1"),
+        ("separate", "song.wav", "--bitrate", "inf"),
+        ("separate", "song.wav", "--start", "9" * 400),
+        ("separate", "song.wav", "--start", "2", "--end", "1"),
+        ("separate", "song.wav", "--preview", "0"),
+        ("separate", "song.wav", "--max-duration", "9" * 400),
+        ("separate", "song.wav", "--jobs", "two"),
         ("separate", "song.wav", "--preview", "--start", "3"),
         ("separate", "*.wav"),
         ("score", "--references", "a"),
@@ -315,6 +337,8 @@ def test_wrong_usage_ends_with_2_and_says_so(folder, capfd, arguments):
     code, out, err = run(capfd, *arguments)
     assert (code, out) == (2, [])
     assert "asteroid-karaoke" in err[-1]
+    # argparse's words where a type has none of its own, which name a function of ours.
+    assert "invalid" not in err[-1] or "choose from" in err[-1]
     assert names(folder) == []
 
 

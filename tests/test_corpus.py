@@ -70,6 +70,7 @@ RIGHT = [
         (f"{subtype}.wav", by_libsndfile("WAV", subtype), ".wav", subtype)
         for subtype in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
     ),
+    ("pcm_s64.wav", by_ffmpeg("wav", "pcm_s64le"), ".wav", "PCM_32"),
     ("ulaw.wav", by_libsndfile("WAV", "ULAW"), ".wav", "PCM_16"),
     ("adpcm.wav", adpcm, ".wav", "PCM_16"),
     *(

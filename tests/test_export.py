@@ -74,7 +74,7 @@ def test_onnx_is_valid_and_takes_any_batch_and_frames(model, tmp_path):
     graph = onnx.load(tmp_path / "m.onnx")
     onnx.checker.check_model(graph, full_check=True)
     (given,), (mask,) = graph.graph.input, graph.graph.output
-    for value, name, channels in ((given, "features", 6), (mask, "mask", 4)):
+    for value, name, channels in ((given, "features", 8), (mask, "mask", 4)):
         sizes = [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
         assert value.name == name and sizes == ["batch", channels, 2049, "frames"]
     assert "BatchNormalization" not in {node.op_type for node in graph.graph.node}
@@ -86,7 +86,7 @@ def test_openvino_reads_the_network_and_keeps_float32_where_it_is_marked(model, 
     export.export_openvino(model, tmp_path / "m.xml")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.bin", "m.xml"]
     graph = openvino.Core().read_model(tmp_path / "m.xml")
-    assert graph.input(0).partial_shape.to_string() == "[?,6,2049,?]"
+    assert graph.input(0).partial_shape.to_string() == "[?,8,2049,?]"
     kept, half = set(), set()
     for node in graph.get_ordered_ops():
         marked = any("Precision" in name for name in node.get_rt_info())
@@ -101,7 +101,7 @@ def test_openvino_reads_the_network_and_keeps_float32_where_it_is_marked(model, 
     assert all(
         name.startswith(("/encoder.", "/bottleneck/", "/decoder.")) for name in half & compute
     )
-    given = np.random.default_rng(0).normal(size=(2, 6, 2049, 8)).astype(np.float32)
+    given = np.random.default_rng(0).normal(size=(2, 8, 2049, 8)).astype(np.float32)
     (found,) = openvino.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(
         given
     ).values()

@@ -111,3 +111,43 @@ def test_what_can_not_be_drawn_is_one_line(folder, capsys, monkeypatch, argument
     complaint = capsys.readouterr().err
     assert message in complaint and complaint.count("\n") == 1
     assert set(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("view", ["spectrograms", "consonants", "waveforms"])
+def test_the_time_axis_is_the_songs_own(folder, tmp_path, monkeypatch, view):
+    """What begins at 1 s is drawn, and labelled, from 1 s."""
+    limits = drawn_limits(monkeypatch)
+    order = ["--stems", str(folder), "--view", view, "--start", "1", "--end", "2.5"]
+    assert main(["plot", str(folder / "one.wav"), *order, "-o", str(tmp_path / "a.png")]) == 0
+    assert limits == [pytest.approx((1, 2.5))]
+
+
+def test_a_manifests_excerpts_say_where_they_begin(folder, tmp_path, monkeypatch):
+    """16 s of silence, one of them not to be used, then 15 s and more of a voice."""
+    silent = np.zeros((2, 16 * RATE), np.float32)
+    soundfile.write(tmp_path / "late.wav", np.hstack([silent, noise(20)]).T, RATE, "FLOAT")
+    soundfile.write(tmp_path / "even.wav", noise(36, seed=1).T, RATE, "FLOAT")
+    stems = {"vocals": str(tmp_path / "late.wav"), "accompaniment": str(tmp_path / "even.wav")}
+    facts = ("late", "valid", "x", "stems", "CC0", RATE, 2, 36 * RATE)
+    manifest.write([manifest.Song(*facts, **stems, start=RATE)], tmp_path / "late.jsonl")
+    limits = drawn_limits(monkeypatch)
+    order = ["plot", str(tmp_path / "late.jsonl")]
+    assert main([*order, "-o", str(tmp_path)]) == 0
+    assert limits == [pytest.approx((15, 30), abs=0.01)]
+    titles = []
+    monkeypatch.setattr(songs, "plot_examples", lambda found, *_: titles.extend(found))
+    assert main([*order, "--view", "examples", "-o", str(tmp_path / "all.png")]) == 0
+    assert titles == ["late, from 15.0 s"]
+
+
+def drawn_limits(monkeypatch):
+    """First and last second of the time axis of each picture that is written from now on."""
+    limits, save = [], plots.canvas.save
+
+    def note(figure, path):
+        limits.append(figure.axes[0].get_xlim())
+        return save(figure, path)
+
+    for module in (plots.songs, plots.spectrograms):
+        monkeypatch.setattr(module, "save", note)
+    return limits

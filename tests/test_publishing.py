@@ -11,6 +11,7 @@ import yaml
 
 from asteroid_karaoke import KaraokeNet, cli, model, scores
 from asteroid_karaoke.publishing import Facts, card, prepare, to_hub, to_zenodo
+from asteroid_karaoke.publishing.card import INTENDED_USE, LIMITS
 from asteroid_karaoke.publishing.upload import ON_HUB
 
 FREE = {
@@ -121,7 +122,10 @@ def test_weights_that_ship_can_be_published(name, tmp_path):
     text = (folder / "README.md").read_text()
     told = json.loads(model.shipped()[name].with_suffix(".json").read_text())
     assert f"license: {told['licence'].lower().replace(' ', '-')}\n" in text
-    assert told["limits"] in text
+    assert "| one channel inverted " in text, "systems are called as in reports"
+    assert told["limits"] == LIMITS, "written once, as its uses are"
+    assert told["intended_use"] == INTENDED_USE
+    assert all(part in text for part in (LIMITS, INTENDED_USE))
     assert text.count("https://creativecommons.org") >= len(told["trained_on"]) / 2
 
 

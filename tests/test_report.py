@@ -144,6 +144,30 @@ def test_the_table_holds_floor_systems_and_ceiling_with_their_scores(report, fol
         assert f"{final['accompaniment_uSDR_mean']:.2f}" in part
 
 
+def test_who_is_scored_on_fewer_seconds_is_said():
+    """museval leaves out frames in which an estimate is silent, which flatters who falls silent."""
+    stems = stems_of(0)
+    quiet = leaky(stems.sum(axis=0), stems, RATE)
+    quiet[0, :, RATE : 2 * RATE] = 0
+    shown = {}
+    for name, estimates in (("all of it", leaky(None, stems, RATE)), ("falls silent", quiet)):
+        record = scores.score_song(stems, estimates, RATE, "song")
+        shown[name] = {"song": collect.Score(results.summarise(record))}
+    said = "".join(Tree(page.make_report({"x": shown}).html).texts)
+    assert "0 of 3 seconds are left out" in said
+    assert "falls silent: 1 more, where its estimate is silent." in said
+    assert "all of it: " not in said
+
+
+def test_rounding_noise_is_no_figure():
+    assert [page.decibel(x) for x in (None, -3.456, 150.0, 202.5)] == [
+        "–",
+        "−3.46",
+        "150.00",
+        "> 150",
+    ]
+
+
 def test_worst_median_and_best_are_that(report, found):
     articles = report.html.split("<article")[1:]
     kinds = [re.search(r'class="kicker">(.*?) of my model<', article)[1] for article in articles]

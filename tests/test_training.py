@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import sys
-import time
 import warnings
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -22,10 +21,9 @@ import yaml
 from asteroid.models import BaseModel
 from torch import multiprocessing, nn
 
-from asteroid_karaoke import KaraokeNet, audio, callbacks, manifest
+from asteroid_karaoke import KaraokeNet, audio, callbacks, checkpoints, manifest, training
 from asteroid_karaoke.datasets import EpochSampler, Mixing, RandomMixtures, SongDataset
 from asteroid_karaoke.manifest import Song
-from asteroid_karaoke.training import train
 
 RATE = 8000
 OPTIONS = {
@@ -37,9 +35,11 @@ OPTIONS = {
     "gradient_clip": 5.0,
     "ema": 0.9,
     "schedule": "one_cycle",
-    "val_every": 2,  # so the kill comes before the first validation
+    "val_every": 2,
     "seed": 0,
 }
+#: Four steps an epoch, so that some are between two epochs' ends.
+FOUR_STEPS = {"batch_size": 2}
 # Each training has a process of its own: it is killed, or one of two, or leaves memory behind.
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
@@ -53,6 +53,17 @@ class Broken(RandomMixtures):
     def __getitem__(self, index):
         mixture, sources = super().__getitem__(index)
         return mixture, sources * (torch.nan if index == 13 else 1.0)
+
+
+class Doomed(callbacks.StepSeeds):
+    """Kills its process in the third epoch, two steps after the last checkpoint."""
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
+        place = trainer.current_epoch, batch_idx
+        checkpoints.SECONDS = 0.0 if place < (2, 1) else np.inf
+        if place == (2, 3):
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +107,7 @@ def work(
     dropout=0.1,
     spoil_gradient=False,
     draw=False,
+    doomed=False,
     optimizer="adamw",
     lr=0.003,
     **changes,
@@ -105,6 +117,8 @@ def work(
     if not draw:
         callbacks.plots = mock.Mock(excerpt_with_voice=callbacks.plots.excerpt_with_voice)
         callbacks._to_tensorboard = mock.Mock()  # there is no picture to send
+    if doomed:
+        training.StepSeeds = Doomed
     logging.disable()
     options = {**OPTIONS, **changes}
     conf = {
@@ -128,7 +142,7 @@ def work(
     val_set = SongDataset(known, RATE)
     with Path(os.devnull).open("w") as nothing, redirect_stderr(nothing):
         try:
-            train(conf, model, train_set, val_set, EpochSampler(8), resume)
+            training.train(conf, model, train_set, val_set, EpochSampler(8), resume)
         except (OSError, ValueError, FloatingPointError) as error:
             exp_dir.with_suffix(".error").write_text(f"{type(error).__name__}: {error}")
             sys.exit(1)
@@ -165,7 +179,7 @@ def run(exp_dir: Path, *args, **kwargs) -> str:
 
 
 def curves(exp_dir: Path) -> np.ndarray:
-    columns = ["loss", "val_loss", "val_usdr_vocals", "val_usdr_accompaniment"]
+    columns = ["epoch", "loss", "val_loss", "val_usdr_vocals", "val_usdr_accompaniment"]
     log = pd.read_csv(exp_dir / "log.csv").reindex(columns=["step", *columns])
     return log.groupby("step").first().to_numpy()
 
@@ -190,7 +204,7 @@ def learnt(exp_dir: Path) -> dict[str, torch.Tensor]:
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory, songs) -> Path:
     exp_dir = tmp_path_factory.mktemp("exp") / "unbroken"
-    assert run(exp_dir, songs, draw=True) == ""
+    assert run(exp_dir, songs, draw=True, **FOUR_STEPS) == ""
     return exp_dir
 
 
@@ -232,24 +246,20 @@ def test_it_learns(unbroken):
     assert usdrs.iloc[-1] > usdrs.iloc[0] + 1
 
 
-def test_killed_and_gone_on_gives_the_same_bits(unbroken, tmp_path, songs):
-    """So do two trainings with one seed, since all that was killed is the second one's rest."""
+def test_killed_in_an_epoch_and_gone_on_gives_the_same_bits(unbroken, tmp_path, songs):
+    """So do two trainings with one seed, and one whose data comes from a worker."""
     exp_dir = tmp_path / "killed"
-    process = start(work, exp_dir, songs)
-    last = exp_dir / "checkpoints" / "last.ckpt"
-    while not last.is_file() and process.is_alive():
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
+    process = start(work, exp_dir, songs, doomed=True, **FOUR_STEPS)
     process.join()
-    assert process.exitcode == -signal.SIGKILL, "it was over before it was killed"
-    assert not (exp_dir / "log.csv").exists(), "it had validated before it was killed"
-    assert "holds an experiment already: resume it" in run(exp_dir, songs)
+    assert process.exitcode == -signal.SIGKILL
+    last = torch.load(exp_dir / "checkpoints" / "last.ckpt", weights_only=True)
+    assert (last["epoch"], last["global_step"]) == (2, 9), "it was to be between two epochs' ends"
+    assert "holds an experiment already: resume it" in run(exp_dir, songs, **FOUR_STEPS)
     exp_dir.with_suffix(".error").unlink()
-    assert "begun with other settings: epochs was 4, is 5 now" in run(
-        exp_dir, songs, True, epochs=5
-    )
+    error = run(exp_dir, songs, True, epochs=5, **FOUR_STEPS)
+    assert "begun with other settings: epochs was 4, is 5 now" in error
     exp_dir.with_suffix(".error").unlink()
-    assert run(exp_dir, songs, True) == ""
+    assert run(exp_dir, songs, True, num_workers=1, **FOUR_STEPS) == ""
     np.testing.assert_array_equal(curves(exp_dir), curves(unbroken))
     expected, found = learnt(unbroken), learnt(exp_dir)
     assert expected.keys() == found.keys() and len(expected) > 100
@@ -292,12 +302,13 @@ def test_a_gradient_that_is_no_number_spoils_nothing(tmp_path, songs):
     assert error.startswith("FloatingPointError: the gradient is inf in epoch 0, batch 0 (step 0)")
 
 
-def test_it_stops_early(tmp_path, songs):
+def test_it_stops_early_and_for_good(tmp_path, songs):
     """What learns nothing never betters the loss."""
     how = {"val_every": 1, "patience": 1, "lr": 0.0, "frozen_norms": True}
-    assert run(tmp_path / "early", songs, **how) == ""
-    log = pd.read_csv(tmp_path / "early" / "log.csv")
-    assert log["val_loss"].count() == 2
+    for resume in (False, True):
+        assert run(tmp_path / "early", songs, resume, **how) == ""
+        log = pd.read_csv(tmp_path / "early" / "log.csv")
+        assert log["val_loss"].count() == 2
 
 
 @pytest.mark.parametrize(

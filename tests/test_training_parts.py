@@ -1,9 +1,11 @@
 """The parts of a training that can be looked at without one."""
 
+import json
 import runpy
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -12,9 +14,16 @@ import torch
 import yaml
 from torch.utils.data import DataLoader
 
-from asteroid_karaoke import KaraokeNet, experiment
-from asteroid_karaoke.batches import describe_batch, make_loaders, worker_complaint
-from asteroid_karaoke.callbacks import AtomicCheckpoints, _to_tensorboard
+from asteroid_karaoke import KaraokeNet, checkpoints, experiment
+from asteroid_karaoke.batches import (
+    ResumableLoader,
+    describe_batch,
+    make_loaders,
+    worker_complaint,
+)
+from asteroid_karaoke.callbacks import _to_tensorboard
+from asteroid_karaoke.checkpoints import AtomicCheckpoints, LastCheckpoint
+from asteroid_karaoke.datasets import LICENSE_KEYS
 from asteroid_karaoke.items import ItemDataset
 from asteroid_karaoke.plots import excerpt_with_voice
 from asteroid_karaoke.sampler import EpochSampler
@@ -62,7 +71,7 @@ def test_one_cycle_ends_at_nothing_and_constant_goes_on():
 def test_a_batch_is_shared_among_processes():
     options = {"batch_size": 6, "num_workers": 0}
     train_loader, val_loader = make_loaders(Numbers(), Numbers(), EpochSampler(7), options, 2)
-    assert (train_loader.batch_size, val_loader.batch_size) == (3, 1)
+    assert (train_loader.batch_sampler.batch_size, val_loader.batch_size) == (3, 1)
     with pytest.raises(ValueError, match="batch_size is 6, which 4 processes can not share"):
         make_loaders(Numbers(), Numbers(), EpochSampler(7), options, 4)
     with pytest.raises(ValueError, match=r"7 song\(s\) to validate on are too few for 8"):
@@ -72,8 +81,45 @@ def test_a_batch_is_shared_among_processes():
 def test_a_batch_says_what_it_is_made_of():
     sampler = EpochSampler(7)
     sampler.set_epoch(2)
-    loader = DataLoader(Numbers(), batch_size=2, sampler=sampler)
+    loader = ResumableLoader(Numbers(), sampler, 2)
     assert describe_batch(loader, 1) == "item 16 of numbers; item 17 of numbers"
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_loader_goes_on_in_the_middle_of_an_epoch(workers):
+    """The epoch is told after the iterator was asked for, as Lightning does it."""
+
+    def batches(loader: ResumableLoader, epoch: int):
+        found = iter(loader)
+        loader.batch_sampler.sampler.set_epoch(epoch)
+        return found
+
+    broken, gone_on = (
+        ResumableLoader(Numbers(), EpochSampler(7), 2, num_workers=workers) for _ in range(2)
+    )
+    assert next(batches(broken, 2)).tolist() == [14, 15]
+    gone_on.load_state_dict(broken.state_dict())
+    assert [batch.tolist() for batch in batches(gone_on, 2)] == [[16, 17], [18, 19]]
+    assert gone_on.state_dict() == {"given": 0}
+    assert [batch.tolist()[0] for batch in batches(gone_on, 3)] == [21, 23, 25]
+
+
+@pytest.mark.parametrize(
+    ("batch", "step", "is_last", "seconds", "written"),
+    [
+        (3, 2, False, 0.0, True),
+        (3, 2, False, 1e9, False),
+        (4, 2, False, 0.0, False),  # the second batch of two that make a step is still to come
+        (19, 10, False, 0.0, False),  # the step's row is not in the log yet
+        (3, 2, True, 0.0, False),  # the epoch's end writes it
+    ],
+)
+def test_a_checkpoint_is_of_whole_steps(batch, step, is_last, seconds, written, monkeypatch):
+    monkeypatch.setattr(checkpoints, "SECONDS", seconds)
+    trainer = mock.Mock(accumulate_grad_batches=2, global_step=step, is_last_batch=is_last)
+    trainer.strategy.broadcast = bool
+    LastCheckpoint(Path("last.ckpt")).on_train_batch_end(trainer, None, None, None, batch)
+    assert trainer.save_checkpoint.called == written
 
 
 def test_a_workers_error_comes_down_to_its_cause():
@@ -189,7 +235,8 @@ def test_a_lost_file_is_one_line(tmp_path):
     )
     for name in ("train", "valid"):
         (tmp_path / f"{name}.jsonl").write_text(songs)
-    (tmp_path / "licenses.json").write_text("[]")
+    licence = dict.fromkeys(LICENSE_KEYS, "")
+    (tmp_path / "licenses.json").write_text(json.dumps([licence]))
     options = ["--exp_dir", tmp_path / "exp", "--data_dir", tmp_path, "--examples", "4"]
     done = subprocess.run(
         [sys.executable, "-W", "ignore", SCRIPT, *options],

@@ -6,7 +6,7 @@ Pictures of it go to the folder that the environment's ARTEFACTS names, where it
 import json
 import os
 import shutil
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,18 +22,21 @@ from selenium.webdriver.common.keys import Keys
 from serving import PATIENCE, RATE, serving, song, tiny_weights, wait
 
 from asteroid_karaoke import audio
+from asteroid_karaoke.web import pictures
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 if not (BROWSER and DRIVER):
     pytest.skip("no chromium and chromedriver here", allow_module_level=True)
 
-WIDE, NARROW = (1280, 900, 1), (390, 844, 2)
-#: Level of each track in dB, as heard over the last moments: an analyser at the track's gain.
+WIDE, NARROW, SMALLEST = (1280, 900, 1), (390, 844, 2), (320, 568, 2)
+#: Level of each track in dB, as heard over the second second of the song, so that two such levels
+#: are of the same sound: an analyser at the track's gain.
 HEARD = """
 const done = arguments[0];
 import("/app.js").then(async ({ player }) => {
-  const { context, tracks } = player();
+  const { context, tracks, rate } = player();
+  player().seek(rate);
   const meters = Object.fromEntries(Object.keys(tracks).map((name) => {
     const meter = new AnalyserNode(context, { fftSize: 32768 });
     tracks[name].node.connect(meter);
@@ -79,6 +82,16 @@ import("/player.js").then(async ({ Player }) => {
 });
 """
 
+#: A file, given as its content, is dragged in; whether the page says at each step that it takes it.
+DROP = """
+const [content, name] = arguments;
+const transfer = new DataTransfer();
+transfer.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name));
+const detail = { bubbles: true, cancelable: true, dataTransfer: transfer };
+return ["dragenter", "dragover", "drop"].every((kind) =>
+  !document.getElementById("drop").dispatchEvent(new DragEvent(kind, detail)));
+"""
+
 
 def api(ready):
     return f"/api/songs/{ready.removeprefix('#song=')}"
@@ -110,6 +123,11 @@ class Visitor:
     def give(self, path):
         self.sees("start")
         self.find("#file").send_keys(str(path))
+
+    def drop(self, path):
+        """Drag a file over the page and let it go."""
+        content = b64encode(path.read_bytes()).decode()
+        assert self.driver.execute_script(DROP, content, path.name), "the page takes no drop"
 
     def listen(self):
         return self.driver.execute_async_script(HEARD)
@@ -227,7 +245,18 @@ def ready(server, tune):
     return f"#song={server.until(server.upload(tune)[2], 'ready')['id']}"
 
 
-def test_a_song_is_dropped_heard_turned_down_and_saved(visitor, tune, downloads, artefacts):
+def test_what_is_dropped(visitor, tune, long):
+    """A song is taken, one more in its player's place."""
+    visitor.drop(tune)
+    wait(lambda: visitor.text("#song") == "Ein Lied", "the song")
+    first = visitor.song_id()
+    visitor.click("#play")
+    visitor.drop(long)
+    wait(lambda: visitor.text("#song") == "Ein langes Lied", "the other song")
+    assert visitor.song_id() != first and not visitor.state()["playing"]
+
+
+def test_a_song_is_chosen_heard_turned_down_and_saved(visitor, tune, downloads, artefacts):
     visitor.picture(artefacts / "start_1280.png")
     visitor.give(tune)
     visitor.sees("player")
@@ -418,18 +447,30 @@ def test_phone_and_dark(visitor, ready, artefacts):
         "return [document.documentElement.scrollWidth, innerWidth]"
     )
     assert wide <= sight == 390
+    # On a small phone, too, nothing leaves its card, and nothing is to be scrolled sideways.
+    visitor.size(*SMALLEST)
+    outside = """
+    return [...document.querySelectorAll("#player .card *")].filter((one) => {
+      const card = one.closest(".card").getBoundingClientRect();
+      const { left, right } = one.getBoundingClientRect();
+      const hidden = !one.checkVisibility() || one.closest("svg");
+      return !hidden && (left < card.left + 16 || right > card.right - 16
+        || one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX === "auto");
+    }).map((one) => one.outerHTML.slice(0, 80))
+    """
+    assert visitor.driver.execute_script(outside) == []
+    visitor.size(*NARROW)
     for button in visitor.driver.find_elements(By.CSS_SELECTOR, "#player button"):
         assert button.size["height"] >= 36 and button.size["width"] >= 36
     visitor.size(*WIDE)
-    visitor.dark(True)
     try:
-        wait(
-            lambda: visitor.driver.execute_script(
-                "const it = document.getElementById('picture');"
-                "return it.complete && it.currentSrc.endsWith('dark')"
-            ),
-            "the dark spectrograms",
-        )
+        with pictures._LOCK:
+            visitor.dark(True)
+            # The light ones do not stay where the page is dark.
+            wait(lambda: visitor.text("#figure-told") == "being drawn …", "them to be drawn anew")
+            assert not visitor.find("#picture").is_displayed()
+        wait(lambda: visitor.text("#figure-told") == "brighter is louder", "the dark spectrograms")
+        assert visitor.find("#picture").get_attribute("src").endswith("theme=dark&size=wide")
         visitor.picture(artefacts / "player_1280_dark.png")
         paper = visitor.driver.execute_script("return getComputedStyle(document.body).background")
         assert paper.startswith("rgb(21, 20, 18)")

@@ -69,7 +69,8 @@ def unblind(options: argparse.Namespace) -> int:
     from .. import listening
 
     try:
-        say(str(listening.unblind(options.key, options.answers)))
+        for line in str(listening.unblind(options.key, options.answers)).splitlines():
+            say(line)
     except (OSError, ValueError) as error:
         raise UsageError(str(error)) from error
     return 0

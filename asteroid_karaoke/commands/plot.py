@@ -92,17 +92,18 @@ def _song(options: argparse.Namespace) -> Path:
         stems = list(separate(model, mixture, rate))
     default = Path(f"{options.input.stem}_{options.view}.png")
     panels = dict(zip(TITLES, (mixture, *stems), strict=True))
-    return _draw(options.view, panels, rate, options.output or default)
+    return _draw(options.view, panels, rate, options.output or default, options.start or 0.0)
 
 
-def _draw(view: str, panels: Mapping[str, np.ndarray], rate: int, path: Path) -> Path:
+def _draw(view: str, panels: Mapping[str, np.ndarray], rate: int, path: Path, begin: float) -> Path:
     # Not above: matplotlib would make each start of the other commands half a second longer.
     from .. import plots
 
     if view == "waveforms":
-        return plots.plot_waveforms(panels, rate, path)
-    draw = {"spectrograms": plots.plot_with_mask, "consonants": plots.plot_consonants}[view]
-    return draw(panels, VOICE, rate, path)
+        return plots.plot_waveforms(panels, rate, path, begin=begin)
+    if view == "consonants":
+        return plots.plot_consonants(panels, VOICE, rate, path, begin=begin)
+    return plots.plot_with_mask(panels, VOICE, rate, path, begin=begin)
 
 
 def _stem(options: argparse.Namespace, *names: str) -> Path:
@@ -134,24 +135,28 @@ def _manifest(options: argparse.Namespace) -> Iterator[Path]:
         from ..plots.songs import MOST_EXAMPLES, plot_examples
 
         chosen = songs[:: -(-len(songs) // MOST_EXAMPLES)]
-        drawn = [(song.id, *_panels(song)) for song in chosen]
-        rate = drawn[0][2]
-        alike = {name: panels for name, panels, its_rate in drawn if its_rate == rate}
+        rate = chosen[0].sample_rate
+        alike = {}
+        for song in chosen:
+            if song.sample_rate == rate:
+                panels, begin = _panels(song)
+                alike[f"{song.id}, from {begin:.1f} s"] = panels
         path = options.output or Path(f"{options.input.stem}_examples.png")
         yield plot_examples(alike, rate, path)
         return
     folder = options.output or Path(f"{options.input.stem}_{options.view}")
     for song in songs:
-        panels, rate = _panels(song)
-        name = song.id.replace("/", "-")
-        yield _draw(options.view, panels, rate, folder / f"{name}.png")
+        panels, begin = _panels(song)
+        path = folder / f"{song.id.replace('/', '-')}.png"
+        yield _draw(options.view, panels, song.sample_rate, path, begin)
 
 
-def _panels(song: manifest.Song) -> tuple[dict[str, np.ndarray], int]:
-    """Mixture and true stems, 15 s from where the voice begins, and their rate in Hz."""
+def _panels(song: manifest.Song) -> tuple[dict[str, np.ndarray], float]:
+    """Mixture and true stems, 15 s from where the voice begins, and that place in s."""
     from ..plots import excerpt_with_voice
 
     mixture, sources = SongDataset([song], song.sample_rate)[0]
     panels = dict(zip(TITLES, (mixture, *sources), strict=True))
     place = slice(*excerpt_with_voice(panels[VOICE].numpy(), song.sample_rate))
-    return {title: wav[:, place].numpy() for title, wav in panels.items()}, song.sample_rate
+    begin = (song.start + place.start) / song.sample_rate
+    return {title: wav[:, place].numpy() for title, wav in panels.items()}, begin

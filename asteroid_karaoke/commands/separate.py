@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def separate(options: argparse.Namespace) -> int:
     """Separate the songs that the options of :mod:`.separate_options` name; the exit code."""
     folder = Path(options.output)
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"-o {folder} is no folder: name another one")
     try:
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"-o {folder} is no folder: name another one")
         outputs = output_options(options)
         songs = inputs.expand(
             options.inputs,
@@ -34,7 +34,7 @@ def separate(options: argparse.Namespace) -> int:
         )
         with quiet_libraries():
             songs = plan(songs, folder, outputs)
-    except ValueError as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise UsageError(str(error)) from error
     many = len(songs) > 1 or any(song.listed for song in songs)
     device = loading.pick_device(options.device)

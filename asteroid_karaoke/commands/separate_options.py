@@ -1,6 +1,7 @@
 """The options of ``asteroid-karaoke separate``, and what they mean."""
 
 import argparse
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -51,7 +52,7 @@ def _add_outputs(group: Any) -> None:
     )
     group.add_argument(
         "--bitrate",
-        type=_bit_rate,
+        type=shown(_bit_rate),
         metavar="KBIT",
         help="of lossy formats, in kbit/s (default: as the input; else about 250 for mp3, 220 for "
         "ogg, 170 for opus, 190 for m4a)",
@@ -184,4 +185,7 @@ def output_options(options: argparse.Namespace) -> OutputOptions:
 
 
 def _bit_rate(text: str) -> int:
-    return round(float(text.lower().removesuffix("k")) * 1000)
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)k?", text.strip().lower())
+    if found is None:
+        raise ValueError(f"got the bit rate {text!r}: give kbit/s, such as 192")
+    return round(float(found[1]) * 1000)

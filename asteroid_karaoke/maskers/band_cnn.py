@@ -5,8 +5,10 @@ long as the low bins, where the harmonics of a voice stand apart, are treated be
 layer folds the 2049 bins of a frame into about 220 rows of many channels; two more levels halve
 rows and frames and double the channels, so that each level costs the same. All that follows is
 dense convolutions and matrix products, which run near a CPU's peak where depthwise convolutions and
-thin maps at full resolution do not (``eval/LOG.md`` has the timings). In the bottleneck a learnt
-matrix mixes the rows of a frame, which lets a harmonic at 300 Hz know of its relatives at 3 kHz.
+thin maps at full resolution do not (``eval/LOG.md`` has the timings). A second of stereo costs the
+size ``small`` 0.055 CPU-s on one thread in float32, 0.039 in bfloat16
+(``eval/results/peers_speed.md``). In the bottleneck a learnt matrix mixes the rows of a frame,
+which lets a harmonic at 300 Hz know of its relatives at 3 kHz.
 
 Everything is local in time: the level that the input is normalised by is a moving mean, the norms
 are batch norms, and the context is bounded and known (:attr:`BandCNN.context`), so a song cut into
@@ -19,7 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .blocks import Block, enlarge
 from .level import LEVEL_FRAMES, moving_level
+from .rows import Fold, Unfold, pad_rows
 
 #: Channels per level and bottleneck blocks of the named sizes.
 SIZES = {
@@ -29,8 +33,6 @@ SIZES = {
 }
 #: What mixes the rows in the bottleneck.
 BOTTLENECKS = ("conv", "recurrent")
-#: Upper ends of the three bands as shares of all bins (SCNet's), and the bins a row in each.
-BANDS = ((0.175, 4), (0.567, 8), (1.0, 32))
 #: Levels, each of half the rows and frames of the last. The bottleneck is the lowest.
 LEVELS = 3
 #: Dilations of the bottleneck's convolutions along time, over and over.
@@ -47,7 +49,7 @@ class BandCNN(nn.Module):
     Args:
         in_channels: Audio channels.
         n_bins: Frequency bins, ``n_fft // 2 + 1``.
-        size: Named size, one of ``tiny``, ``small``, ``base`` (0.3, 1.2 and 9.9 M weights).
+        size: Named size, one of ``tiny``, ``small``, ``base`` (0.2, 1.2 and 10.0 M weights).
         width: Channels of the first level; each has twice the last one's. None, here and below:
             what the size says.
         depth: Blocks of the bottleneck. Each widens the context by its dilation.
@@ -87,7 +89,7 @@ class BandCNN(nn.Module):
         depth = depth or SIZES[size]["depth"]
         self.config = {"size": size, "width": width, "depth": depth, "bottleneck": bottleneck}
         widths = [width * 2**level for level in range(LEVELS)]
-        self.fold = Fold(3 * in_channels, width, n_bins)
+        self.fold = Fold(n_features(in_channels), width, n_bins)
         rows = [self.fold.n_rows]
         for _ in widths[1:]:
             rows.append((rows[-1] + 1) // 2)
@@ -144,19 +146,39 @@ class BandCNN(nn.Module):
 
 
 def features(spectrum: Tensor) -> Tensor:
-    """What the network sees: compressed real part, imaginary part and magnitude, at an even level.
+    """What the network sees, compressed and at an even level.
+
+    Real part, imaginary part and magnitude of each channel; of stereo the magnitudes of middle and
+    side too, as singers mostly stand in the middle, which no layer could compute from the others
+    before the bins of a row are summed.
 
     Shape:
         - input: `(batch, channels, bins, frames)`, complex
-        - output: `(batch, 3 * channels, bins, frames)`
+        - output: `(batch, n_features(channels), bins, frames)`
     """
-    power = spectrum.real.square() + spectrum.imag.square()
+    power = squared(spectrum)
     level = moving_level(power)
     power = power / level
     scale = (power + 1e-8).pow((COMPRESSION - 1) / 2) / level.sqrt()
+    powers = [power]
+    if spectrum.shape[1] == 2:
+        left, right = spectrum.split(1, dim=1)
+        powers += [squared(both) / (2 * level) for both in (left + right, left - right)]
     return torch.cat(
-        [spectrum.real * scale, spectrum.imag * scale, (power + 1e-8).pow(COMPRESSION / 2)], dim=1
+        [spectrum.real * scale, spectrum.imag * scale]
+        + [(power + 1e-8).pow(COMPRESSION / 2) for power in powers],
+        dim=1,
     )
+
+
+def n_features(channels: int) -> int:
+    """Feature maps of a song of so many channels."""
+    return 3 * channels + (2 if channels == 2 else 0)
+
+
+def squared(spectrum: Tensor) -> Tensor:
+    """Squared modulus, real."""
+    return spectrum.real.square() + spectrum.imag.square()
 
 
 def bounded(mask: Tensor) -> Tensor:
@@ -170,131 +192,3 @@ def bounded(mask: Tensor) -> Tensor:
     modulus = (real.square() + imag.square() + 1e-8).sqrt()
     scale = MASK_LIMIT * torch.tanh(modulus / MASK_LIMIT) / modulus
     return torch.complex(real * scale, imag * scale)
-
-
-def bands(n_bins: int) -> list[tuple[int, int, int]]:
-    """First bin, last bin + 1 and bins a row of each band."""
-    ends = [round(share * n_bins) for share, _ in BANDS]
-    return [(a, b, n) for a, b, (_, n) in zip([0] + ends, ends, BANDS, strict=False)]
-
-
-class Fold(nn.Module):
-    """Bins to rows: each band by its own strided convolution, then the bands one above the other.
-
-    A learnt offset a row tells the layers that follow, which treat all rows alike, where they are.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, n_bins: int):
-        super().__init__()
-        self.bands = bands(n_bins)
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(in_channels, out_channels, (n, 3), stride=(n, 1), padding=(0, 1))
-            for _, _, n in self.bands
-        )
-        self.n_rows = sum(-((b - a) // -n) for a, b, n in self.bands)
-        self.offset = nn.Parameter(0.02 * torch.randn(1, out_channels, self.n_rows, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`(batch, in_channels, bins, frames)` to `(batch, out_channels, rows, frames)`."""
-        parts = x.split([b - a for a, b, _ in self.bands], dim=2)
-        rows = [
-            convolution(pad_rows(part, n))
-            for convolution, part, (_, _, n) in zip(
-                self.convolutions, parts, self.bands, strict=True
-            )
-        ]
-        x = torch.cat(rows, dim=2)
-        return x + self.offset.to(x.dtype)
-
-
-class Unfold(nn.Module):
-    """Rows back to bins: a pointwise layer a band, whose channels are the bins of a row."""
-
-    def __init__(self, in_channels: int, out_channels: int, n_bins: int):
-        super().__init__()
-        self.bands = bands(n_bins)
-        self.layers = nn.ModuleList(
-            nn.Conv2d(in_channels, out_channels * n, 1) for _, _, n in self.bands
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`(batch, in_channels, rows, frames)` to `(batch, out_channels, bins, frames)`."""
-        bins = []
-        parts = x.split([-((b - a) // -n) for a, b, n in self.bands], dim=2)
-        for layer, part, (a, b, n) in zip(self.layers, parts, self.bands, strict=True):
-            band = layer(part).unflatten(1, (-1, n))
-            bins.append(band.transpose(2, 3).flatten(2, 3)[:, :, : b - a])
-        return torch.cat(bins, dim=2)
-
-
-class Block(nn.Module):
-    """Residual block: a dense 3 × 3 convolution, dilated in time, and a pointwise layer.
-
-    Given `n_rows`, all rows of a frame are mixed in between by one learnt matrix, the same for each
-    channel: in channels-last memory that is a single matrix product without a copy. Or, if it is to
-    be ``recurrent``, by a GRU.
-    """
-
-    def __init__(self, channels: int, dilation: int = 1, n_rows: int = 0, mixing: str = "conv"):
-        super().__init__()
-        self.convolution = nn.Conv2d(
-            channels, channels, 3, padding=(1, dilation), dilation=(1, dilation), bias=False
-        )
-        self.norm = nn.BatchNorm2d(channels)
-        recurrent = mixing == "recurrent" and n_rows
-        self.gru = RowGRU(channels) if recurrent else None
-        self.rows = (
-            nn.Parameter(torch.randn(n_rows, n_rows) * 0.3 * n_rows**-0.5)
-            if n_rows and not recurrent
-            else None
-        )
-        self.pointwise = nn.Conv2d(channels, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`(batch, channels, rows, frames)` to the same."""
-        y = F.silu(self.norm(self.convolution(x)))
-        if self.rows is not None:
-            y = y + mix_rows(self.rows, y)
-        if self.gru is not None:
-            y = y + self.gru(y)
-        return x + self.pointwise(y)
-
-
-class RowGRU(nn.GRU):
-    """Recurrent over the rows of a frame in both directions, each frame for itself."""
-
-    def __init__(self, channels: int):
-        super().__init__(channels, channels // 2, batch_first=True, bidirectional=True)
-
-    # A GRU gives its state as well, which nobody asks for here.
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        """`(batch, channels, rows, frames)` to the same."""
-        frames = x.permute(0, 3, 2, 1)
-        y, _ = super().forward(frames.flatten(0, 1))
-        return y.view(frames.shape).permute(0, 3, 2, 1)
-
-
-def pad_rows(x: Tensor, n: int) -> Tensor:
-    """Zeros at the end of `(batch, channels, rows, frames)`, up to a multiple of n rows.
-
-    Not by ``F.pad``: OpenVINO makes one operator of that and the convolution that follows, and
-    forgets that it is to stay float32.
-    """
-    missing = -int(x.shape[2]) % n
-    return torch.cat([x, torch.zeros_like(x[:, :, :missing])], dim=2) if missing else x
-
-
-def mix_rows(weight: Tensor, x: Tensor) -> Tensor:
-    """Matrix product over the rows of `(batch, channels, rows, frames)`."""
-    batch, channels, rows, frames = x.shape
-    flat = x.permute(0, 2, 3, 1).reshape(batch, rows, frames * channels)
-    return torch.matmul(weight, flat).view(batch, rows, frames, channels).permute(0, 3, 1, 2)
-
-
-def enlarge(x: Tensor) -> Tensor:
-    """`(batch, 4 * channels, rows, frames)` to `(batch, channels, 2 * rows, 2 * frames)`."""
-    batch, channels, rows, frames = x.shape
-    # As it lies in channels-last memory, so that only one copy is made.
-    x = x.permute(0, 2, 3, 1).reshape(batch, rows, frames, 2, 2, channels // 4)
-    x = x.transpose(2, 3).reshape(batch, 2 * rows, 2 * frames, channels // 4)
-    return x.permute(0, 3, 1, 2)

@@ -59,9 +59,10 @@ class Legacy(nn.Module):
     Args:
         in_channels: Audio channels, of which each is seen by itself.
         n_bins: Frequency bins: 4097.
-        intensity: What the voice's magnitude is multiplied by before the mask is made of it. 1
-            takes out what is found; 2.5, of 2018, also what is found too quiet, and more of the
-            backing with it. The magnitude of what stays is ``max(0, |X| - intensity |V|)``.
+        intensity: What the voice's magnitude is multiplied by before the mask is made of it; not
+            in training, where the network would learn to divide by it. 1 takes out what is found;
+            2.5, of 2018, also what is found too quiet, and more of the backing with it. The
+            magnitude of what stays is ``max(0, |X| - intensity |V|)``.
 
     Shape:
         - input: `(batch, channels, bins, frames)`, complex
@@ -135,7 +136,8 @@ class Legacy(nn.Module):
         used = self.estimate(windows)[..., first : first + STEP].float()
         voice = used.view(batch, steps, bins, STEP).transpose(1, 2).flatten(2)
         voice = voice[..., :frames].view_as(magnitudes)
-        return (self.intensity * voice / magnitudes.clamp(min=1e-8)).clamp(max=1)
+        intensity = 1.0 if self.training else self.intensity
+        return (intensity * voice / magnitudes.clamp(min=1e-8)).clamp(max=1)
 
     def estimate(self, windows: Tensor) -> Tensor:
         """The voice's magnitudes from the mixture's: the network itself.

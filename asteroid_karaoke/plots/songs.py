@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from .canvas import DPI, save
-from .spectrograms import draw, images_of, levels_of
+from .spectrograms import LEVEL, WIDTH, draw, images_of, levels_of
 
 #: Length of the consonants' picture, in s, and the window that shows them, in samples: 12 ms.
 ZOOM_SECONDS = 2.0
@@ -27,7 +27,11 @@ MOST_EXAMPLES = 12
 
 
 def plot_consonants(
-    panels: Mapping[str, np.ndarray], voice: str, sample_rate: int, path: str | os.PathLike
+    panels: Mapping[str, np.ndarray],
+    voice: str,
+    sample_rate: int,
+    path: str | os.PathLike,
+    begin: float = 0.0,
 ) -> Path:
     """Draw the 2 s with the most sibilants of a voice, in short windows and on a linear axis.
 
@@ -39,6 +43,7 @@ def plot_consonants(
         voice: The title of the panel whose sibilants are looked for.
         sample_rate: In Hz.
         path: The picture; its suffix says the format.
+        begin: Where in their song the signals begin, in s: the time axis is the song's.
 
     Returns:
         The path.
@@ -49,17 +54,18 @@ def plot_consonants(
     start, stop = most_sibilant(panels[voice], sample_rate)
     excerpts = {title: wav[:, start:stop] for title, wav in panels.items()}
     hertz, seconds, images = images_of(excerpts, sample_rate, ZOOM_N_FFT)
-    figure = Figure(figsize=(11, 0.9 + 2.1 * len(panels)), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.9 + 2.1 * len(panels)), dpi=DPI, layout="constrained")
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     drawn = dict(zip(axes, images.items(), strict=True))
-    mesh = draw(drawn, seconds + start / sample_rate, hertz, levels_of(images))
+    first, last = begin + start / sample_rate, begin + stop / sample_rate
+    mesh = draw(drawn, seconds + first, hertz, levels_of(images))
     for ax in axes:
         ax.set_yscale("linear")
         ax.set_ylim(0, min(16000, sample_rate / 2))
         ax.yaxis.set_major_formatter(EngFormatter(sep=""))
     axes[-1].set_xlabel("time (s)")
-    axes[-1].set_xlim(start / sample_rate, stop / sample_rate)
-    figure.colorbar(mesh, ax=axes, label="level (dB re full-scale sine)", pad=0.01, aspect=40)
+    axes[-1].set_xlim(first, last)
+    figure.colorbar(mesh, ax=axes, label=LEVEL, pad=0.01, aspect=40)
     return save(figure, path)
 
 
@@ -79,7 +85,10 @@ def most_sibilant(voice: np.ndarray, sample_rate: int) -> tuple[int, int]:
 
 
 def plot_waveforms(
-    panels: Mapping[str, np.ndarray], sample_rate: int, path: str | os.PathLike
+    panels: Mapping[str, np.ndarray],
+    sample_rate: int,
+    path: str | os.PathLike,
+    begin: float = 0.0,
 ) -> Path:
     """Draw a song before and after in time: the range of its samples, channels together.
 
@@ -87,6 +96,7 @@ def plot_waveforms(
         panels: For each title an audio signal ``(channels, time)``.
         sample_rate: In Hz.
         path: The picture; its suffix says the format.
+        begin: Where in their song the signals begin, in s: the time axis is the song's.
 
     Returns:
         The path.
@@ -94,7 +104,7 @@ def plot_waveforms(
     Raises:
         ValueError: A panel holds no sample.
     """
-    figure = Figure(figsize=(11, 0.9 + 1.3 * len(panels)), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.9 + 1.3 * len(panels)), dpi=DPI, layout="constrained")
     axes = figure.subplots(len(panels), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for ax, (title, wav) in zip(axes, panels.items(), strict=True):
         if wav.size == 0:
@@ -102,12 +112,14 @@ def plot_waveforms(
         places = np.linspace(0, wav.shape[1], min(POINTS, wav.shape[1]) + 1).astype(int)
         low = np.minimum.reduceat(wav.min(0), places[:-1])
         high = np.maximum.reduceat(wav.max(0), places[:-1])
-        ax.fill_between(places[:-1] / sample_rate, low, high, step="post", linewidth=0)
+        times = begin + places[:-1] / sample_rate
+        ax.fill_between(times, low, high, step="post", linewidth=0)
         ax.set_title(title, loc="left", fontsize="medium")
         ax.set_ylabel("amplitude")
         ax.grid(alpha=0.3)
     axes[-1].set_xlabel("time (s)")
-    axes[-1].set_xlim(0, max(wav.shape[1] for wav in panels.values()) / sample_rate)
+    longest = max(wav.shape[1] for wav in panels.values())
+    axes[-1].set_xlim(begin, begin + longest / sample_rate)
     return save(figure, path)
 
 
@@ -145,7 +157,7 @@ def plot_examples(
         for ax in row[1:]:
             ax.set_ylabel("")
     for ax in axes[-1]:
-        ax.set_xlabel("time (s)")
+        ax.set_xlabel("time in the excerpt (s)")
     figure.colorbar(mesh, ax=axes, label="level (dB re the song's loudest)", pad=0.01, aspect=40)
     return save(figure, path)
 

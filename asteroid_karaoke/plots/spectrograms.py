@@ -22,15 +22,26 @@ MAX_ROWS = 256
 LOWEST_HZ = 40.0
 FLOOR_DB = -140.0
 RANGE_DB = 80.0
+#: Inches: of a picture that is not asked to be narrower, and from where one has room for a scale
+#: at its side.
+WIDTH, NARROW = 11.0, 5.0
+LOWEST_PANEL = 1.2
+LEVEL = "level (dB re full-scale sine)"
 #: The resolution of pictures of which a training makes many.
 SMALL_DPI = 70
 #: A mask is drawn from here up to 0 dB.
 MASK_FLOOR_DB = -40.0
 FREQUENCIES = (50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000)
+#: Where there is no room for all of them.
+FEW_FREQUENCIES = (50, 200, 1000, 5000, 20000)
 
 
 def plot_spectrograms(
-    panels: Mapping[str, np.ndarray], sample_rate: int, path: str | os.PathLike
+    panels: Mapping[str, np.ndarray],
+    sample_rate: int,
+    path: str | os.PathLike,
+    width: float = WIDTH,
+    dpi: int = DPI,
 ) -> Path:
     """Draw spectrograms below each other: one time axis, one log-frequency axis, one colour scale.
 
@@ -41,6 +52,8 @@ def plot_spectrograms(
         panels: For each title an audio signal ``(channels, time)``; their lengths may differ.
         sample_rate: In Hz, of all panels.
         path: The picture; its suffix says the format (``.png``, ``.jpg``, ``.webp``).
+        width: Of the picture, in inches; on a narrow one the colours' scale stands below.
+        dpi: Its resolution.
 
     Returns:
         The path.
@@ -49,12 +62,17 @@ def plot_spectrograms(
         ValueError: There is no panel, or one is not ``(channels, time)`` or holds no sample.
     """
     hertz, seconds, images = images_of(panels, sample_rate)
-    figure = Figure(figsize=(11, 0.9 + 2.1 * len(panels)), dpi=DPI, layout="constrained")
+    height = max(2.1 * width / WIDTH, LOWEST_PANEL)
+    figure = Figure(figsize=(width, 0.9 + height * len(panels)), dpi=dpi, layout="constrained")
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     mesh = draw(dict(zip(axes, images.items(), strict=True)), seconds, hertz, levels_of(images))
     axes[-1].set_xlabel("time (s)")
     axes[-1].set_xlim(0, max(wav.shape[1] for wav in panels.values()) / sample_rate)
-    figure.colorbar(mesh, ax=axes, label="level (dB re full-scale sine)", pad=0.01, aspect=40)
+    if height < 2:
+        for ax in axes:
+            ax.yaxis.set_major_locator(FixedLocator([f for f in FEW_FREQUENCIES if f <= hertz[-1]]))
+    place = "right" if width >= NARROW else "bottom"
+    figure.colorbar(mesh, ax=axes, label=LEVEL, location=place, pad=0.01, aspect=40)
     return save(figure, path)
 
 
@@ -90,6 +108,7 @@ def plot_with_mask(
     sample_rate: int,
     path: str | os.PathLike,
     dpi: int = DPI,
+    begin: float = 0.0,
 ) -> Path:
     """Draw spectrograms as :func:`plot_spectrograms` does, and the voice's mask below them.
 
@@ -101,6 +120,7 @@ def plot_with_mask(
         sample_rate: In Hz.
         path: The picture; its suffix says the format.
         dpi: Its resolution.
+        begin: Where in their song the signals begin, in s: the time axis is the song's.
 
     Returns:
         The path.
@@ -116,16 +136,16 @@ def plot_with_mask(
     mask[mixture < low] = MASK_FLOOR_DB
 
     count = len(panels)
-    figure = Figure(figsize=(11, 0.9 + 2.1 * (count + 1)), dpi=dpi, layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.9 + 2.1 * (count + 1)), dpi=dpi, layout="constrained")
     axes = figure.subplots(count + 1, 1, sharex=True)
+    seconds += begin
     mesh = draw(dict(zip(axes, images.items(), strict=False)), seconds, hertz, (low, top))
-    figure.colorbar(
-        mesh, ax=axes[:count], label="level (dB re full-scale sine)", pad=0.01, aspect=40
-    )
+    figure.colorbar(mesh, ax=axes[:count], label=LEVEL, pad=0.01, aspect=40)
     mesh = draw({axes[count]: (f"mask of the {voice}", mask)}, seconds, hertz, (MASK_FLOOR_DB, 0.0))
-    figure.colorbar(mesh, ax=axes[count], label="dB", pad=0.01)
+    figure.colorbar(mesh, ax=axes[count], label="dB re mixture", pad=0.01)
     axes[count].set_xlabel("time (s)")
-    axes[count].set_xlim(0, next(iter(panels.values())).shape[1] / sample_rate)
+    length = next(iter(panels.values())).shape[1] / sample_rate
+    axes[count].set_xlim(begin, begin + length)
     return save(figure, path)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from ..report.collect import CEILING, FLOOR, label
 from ..results import table
 
 #: Weights that have seen works which forbid to earn money share their terms.
@@ -20,8 +21,7 @@ LIMITS = (
     "that sing, such as strings, leak more. The scores are those of the songs named, and no others."
 )
 #: Floor and ceiling, without which a score says little.
-ENDS = ("mixture", "ideal_ratio_mask")
-NAMES = {"mixture": "mixture as estimate (floor)", "ideal_ratio_mask": "ideal ratio mask (ceiling)"}
+ENDS = {FLOOR: " (floor)", CEILING: " (ceiling)"}
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,6 @@ class Facts:
         model_args: What the network was built with.
         sha256: Of the weights' file ``model.pth``.
         training: What it was trained with, by groups.
-        intended_use: In words.
-        limits: In words.
     """
 
     name: str
@@ -47,8 +45,6 @@ class Facts:
     model_args: Mapping[str, Any]
     sha256: str
     training: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    intended_use: str = INTENDED_USE
-    limits: str = LIMITS
 
     @property
     def licence(self) -> str:
@@ -99,17 +95,17 @@ def _body(facts: Facts) -> list[str]:
         'model = asteroid_karaoke.KaraokeNet.from_pretrained("model.pth")',
         "```\n",
         "## Intended use\n",
-        f"{facts.intended_use}\n",
+        f"{INTENDED_USE}\n",
         "## Limits\n",
-        f"{facts.limits}\n",
+        f"{LIMITS}\n",
         "## Scores\n",
         "BSSEval v4 as museval computes it, two stems, windows of 1 s, signals rounded to 16 bits; "
         "medians over seconds, then over songs, in dB. uSDR is of whole songs, and its mean over "
         "songs. Nothing is rescaled.\n",
     ]
     for corpus, systems in facts.scores.items():
-        songs = systems[ENDS[0]]["songs"]
-        shown = {NAMES.get(name, name): final for name, final in systems.items()}
+        songs = systems[FLOOR]["songs"]
+        shown = {label(name) + ENDS.get(name, ""): final for name, final in systems.items()}
         lines += [f"### {line(corpus)}: {songs} song{'s' * (songs != 1)}\n"]
         lines += [table(shown, whole_songs=True) + "\n"]
     lines += [

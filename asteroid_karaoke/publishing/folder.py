@@ -64,8 +64,6 @@ def _shipped(weights: Path) -> tuple[Facts, dict[str, Any]]:
         model_args=told["model_args"],
         sha256=told["sha256"],
         training={"hours of training": {"on two cores": told["hours_of_training"]}},
-        intended_use=_sentence(told["intended_use"]),
-        limits=told["limits"],
     )
     return facts, conf
 
@@ -112,7 +110,3 @@ def _load(weights: Path) -> dict[str, Any]:
     """
     KaraokeNet.from_pretrained(weights)
     return torch.load(weights, map_location="cpu", weights_only=True)
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".") + "."

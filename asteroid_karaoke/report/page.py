@@ -19,6 +19,8 @@ COLUMNS = {
     "SAR": ("SAR", "artefacts"),
     "uSDR": ("uSDR_mean", "SDR of whole songs, mean over songs"),
 }
+#: What is above that, such as the SAR of a mixture, is nothing but rounding, in dB.
+ROUNDING_DB = 150
 
 
 @dataclass
@@ -98,5 +100,7 @@ def make_report(scores: Scores, system: str | None = None) -> Report:
 
 
 def decibel(value: float | None) -> str:
-    """A score as it is printed, with a true minus sign."""
+    """A score as it is printed, with a true minus sign; no figure of what is rounding noise."""
+    if value is not None and value > ROUNDING_DB:
+        return f"> {ROUNDING_DB}"
     return "–" if value is None else f"{value:.2f}".replace("-", "−")

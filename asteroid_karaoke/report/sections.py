@@ -53,6 +53,12 @@ def section(
         "names": names,
         "frames": longest["frames"],
         "silent": longest["silent_reference_frames"],
+        # museval leaves these out as well, so that such a system is scored on fewer seconds.
+        "fewer": [
+            (label(name), final["silent_estimate_frames"])
+            for name, final in finals.items()
+            if final["silent_estimate_frames"]
+        ],
         "systems": [
             {"label": label(name), "role": _role(name), "final": final}
             for name, final in finals.items()

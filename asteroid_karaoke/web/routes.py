@@ -205,10 +205,11 @@ class Routes:
 
     async def picture(self, request: Request) -> Response:
         """The spectrograms."""
-        job, theme = self._ready(request), request.query_params.get("theme", "light")
-        if theme not in pictures.THEMES:
-            raise Refused(f"There is no theme {theme!r}.", 422)
-        path = await asyncio.to_thread(pictures.draw, job, theme)
+        job = self._ready(request)
+        theme, size = (request.query_params.get(name, "") for name in ("theme", "size"))
+        if theme not in pictures.THEMES or size not in pictures.SIZES:
+            raise Refused(f"There is no picture {theme!r}, {size!r}.", 422)
+        path = await asyncio.to_thread(pictures.draw, job, theme, size)
         return FileResponse(path, media_type="image/png")
 
     async def make_file(self, request: Request) -> Response:

@@ -4,7 +4,6 @@ cd egs/demo/KaraokeNet && python ../../common/train.py --exp_dir exp/mine --data
 """
 
 import argparse
-import json
 import logging
 import sys
 from dataclasses import fields
@@ -21,6 +20,7 @@ from asteroid_karaoke.datasets import (
     RandomMixtures,
     SongDataset,
     VoiceAndNoise,
+    read_licenses,
 )
 from asteroid_karaoke.experiment import start_from
 
@@ -46,7 +46,6 @@ def main(conf: dict) -> None:
         start_from(model, paths["init"])
     model.train()
     folder = Path(paths["data_dir"])
-    licenses = json.loads((folder / "licenses.json").read_text())
     mixing = Mixing(**{field.name: data[field.name] for field in fields(Mixing)})
     train_set = (VoiceAndNoise if pretraining else RandomMixtures)(
         manifest.read(folder / "train.jsonl"),
@@ -55,7 +54,7 @@ def main(conf: dict) -> None:
         sample_rate=int(model.sample_rate),
         mixing=mixing,
         seed=conf["training"]["seed"],
-        licenses=licenses,
+        licenses=read_licenses(folder),
     )
     val_set = SongDataset(manifest.read(folder / "valid.jsonl"), int(model.sample_rate))
     train(conf, model, train_set, val_set, EpochSampler(len(train_set)), paths["resume"])

@@ -10,7 +10,6 @@ than it can hear (``context``); so one that hears further than the largest margi
 """
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -45,12 +44,7 @@ def main() -> None:
     parser.add_argument("--margins", nargs="+", type=float, default=[0.25, 0.5, 1, 2])
     parser.add_argument("--fades", nargs="+", type=float, default=[0.05, 0.25, 1])
     parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("-o", "--output", type=Path, help="writes OUTPUT.md and OUTPUT.json")
-    parser.add_argument("--row", help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.row:
-        print(json.dumps(measure(args, **json.loads(args.row))))
-        return
+    args = record.options(parser, measure)
     with tempfile.TemporaryDirectory() as folder:
         rows = measured(args, Path(folder))
     table = record.markdown(COLUMNS, rows)

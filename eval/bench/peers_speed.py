@@ -12,11 +12,9 @@ installed: ``pip install --no-deps --target /tmp/demucs demucs`` and its place i
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -114,12 +112,7 @@ def main() -> None:
     parser.add_argument("--model", help="ours: a name or a path (default: random weights)")
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("-o", "--output", type=Path, help="writes OUTPUT.md and OUTPUT.json")
-    parser.add_argument("--row", help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.row:
-        print(json.dumps(measure(args, **json.loads(args.row))))
-        return
+    args = record.options(parser, measure)
     rows = []
     for name in args.networks:
         for threads in args.threads:

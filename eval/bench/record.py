@@ -1,18 +1,39 @@
 """Figures of record: a table to read and the same figures as JSON, with what they were taken on."""
 
+import argparse
 import importlib.metadata
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from asteroid_karaoke.parts import write_whole
+from eval import provenance
 from eval.bench.measures import machine
 
 Row = Mapping[str, Any]
 #: Packages whose version may move a figure.
-PACKAGES = ("torch", "soundfile", "soxr", "av")
+PACKAGES = ("torch", "numpy", "scipy", "museval", "soundfile", "soxr", "av")
+
+
+def options(
+    parser: argparse.ArgumentParser, measure: Callable[..., Mapping[str, Any]] | None = None
+) -> argparse.Namespace:
+    """Parse a benchmark's options, and ``--output``, which all of them have.
+
+    Args:
+        parser: With the benchmark's own options.
+        measure: Where each row is a process of its own, as :func:`eval.bench.backends.run` starts
+            it: what measures a row. Such a process ends here, when it has printed its figures.
+    """
+    parser.add_argument("-o", "--output", type=Path, help="writes OUTPUT.md and OUTPUT.json")
+    if measure is not None:
+        parser.add_argument("--row", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if measure is not None and args.row:
+        print(json.dumps(measure(args, **json.loads(args.row))))
+        raise SystemExit
+    return args
 
 
 def markdown(columns: Mapping[str, Callable[[Row], str]], rows: Sequence[Row]) -> str:
@@ -32,8 +53,9 @@ def leave(place: Path, text: str, table: str, rows: Sequence[Row]) -> None:
         rows: The figures.
     """
     facts = {
+        "commit": provenance.commit(),
         "machine": machine(),
-        "date": datetime.now(timezone.utc).date().isoformat(),
+        "date": provenance.today(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
     about = f"{facts['machine']}, {facts['date']}, torch {facts['versions']['torch']}."

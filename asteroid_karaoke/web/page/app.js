@@ -3,10 +3,10 @@
 
 import { Trouble, ask, upload } from "./api.js";
 import { Deck } from "./deck.js";
+import { $ } from "./dom.js";
 import { clock, megabytes, roughly } from "./words.js";
 
 const POLL = 500; // ms
-const $ = (id) => document.getElementById(id);
 
 let about = null;
 let deck = null;
@@ -26,6 +26,7 @@ function view(name, title) {
 }
 
 function start(trouble = "") {
+  arriving?.abort();
   deck?.close();
   view("start");
   $("trouble").textContent = trouble;
@@ -110,6 +111,8 @@ function working({ name, what, share = null, done = "", left = "" }) {
 }
 
 async function send(file) {
+  deck.close();
+  remember(null);
   if (file.size > about.max_bytes) {
     const most = `${megabytes(about.max_bytes)} is the most that this server takes`;
     return start(`${file.name} has ${megabytes(file.size)}: ${most}.`);
@@ -180,8 +183,13 @@ function wireDrop() {
     if (!files(event)) return;
     event.preventDefault();
     drop.classList.remove("over");
+    const [item] = event.dataTransfer.items;
     const [file] = event.dataTransfer.files;
-    if (file && !$("start").hidden) send(file);
+    if (!file || !$("work").hidden) return;
+    // A folder can not be read as a file can.
+    const folder = item.webkitGetAsEntry()?.isDirectory;
+    if (folder) $("trouble").textContent = `${file.name} is a folder: drop a song of it.`;
+    else send(file);
   });
   $("file").addEventListener("change", () => {
     const [file] = $("file").files;
@@ -201,7 +209,7 @@ function wire() {
   });
   $("taken").textContent =
     `Audio or video of almost any kind, up to ${megabytes(about.max_bytes)} and ` +
-    `${Math.round(about.max_seconds / 60)} minutes. It stays on the machine that serves this page, ` +
+    `${clock(about.max_seconds)} min. It stays on the machine that serves this page, ` +
     `and is deleted ${about.keep_seconds === 3600 ? "an hour" : `${about.keep_seconds} s`} ` +
     "after it is done.";
   $("cancel").addEventListener("click", forget);

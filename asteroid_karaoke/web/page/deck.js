@@ -1,29 +1,19 @@
 // The player's view: what its knobs and keys do.
 
 import { Trouble, ask } from "./api.js";
+import { $, all, press } from "./dom.js";
+import { Figure } from "./figure.js";
 import { Player, TRACKS } from "./player.js";
 import { Wave } from "./wave.js";
-import { clock, megabytes, signed } from "./words.js";
+import { FORMAT_NAMES, clock, megabytes, signed, time } from "./words.js";
 
 const WATCH = 500; // ms
 const RENDER_DELAY = 400; // ms: somebody who steps thrice means the last one.
 const LIMITS = { key: [-12, 12], tempo: [50, 200] };
-const FORMAT_NAMES = {
-  same: "Format of the song",
-  wav16: "WAV, 16 bit",
-  wav24: "WAV, 24 bit",
-  wav32f: "WAV, 32 bit float",
-  flac: "FLAC",
-  mp3: "MP3",
-  ogg: "Ogg Vorbis",
-  opus: "Opus",
-  m4a: "AAC (m4a)",
-};
-const $ = (id) => document.getElementById(id);
-const all = (selector) => [...document.querySelectorAll(selector)];
 
 export class Deck {
   player = new Player();
+  figure = new Figure();
   #song = null;
   #set = { key: 0, tempo: 100 };
   #rendering = null;
@@ -45,9 +35,7 @@ export class Deck {
     const { rate, frames, scale } = song;
     this.player.open({ url: `${this.#path}/sound?key=0&tempo=1`, rate, frames, scale });
     $("song").textContent = song.name;
-    this.#drawn("being drawn …", true);
-    $("picture").src = `${this.#path}/picture?theme=light`;
-    $("picture-dark").srcset = `${this.#path}/picture?theme=dark`;
+    this.figure.open(`${this.#path}/picture`);
     $("kept").textContent = `Kept until ${time(song.expires)}, then deleted.`;
     $("level").value = $("level").min;
     this.#tell("save-told", "");
@@ -66,6 +54,7 @@ export class Deck {
     clearTimeout(this.#timer);
     this.#rendering?.abort();
     this.#song = null;
+    this.figure.close();
     this.player.close();
   }
 
@@ -101,8 +90,6 @@ export class Deck {
     for (const button of all("[data-save]")) {
       button.addEventListener("click", () => this.#save(button.dataset.save));
     }
-    $("picture").addEventListener("load", () => this.#drawn("brighter is louder", false));
-    $("picture").addEventListener("error", () => this.#drawn("could not be drawn", false));
     document.addEventListener("keydown", (event) => this.#key(event));
     // After a click, the space bar is the player's again, not the button's.
     document.addEventListener("click", (event) => {
@@ -183,8 +170,9 @@ export class Deck {
     const watch = async () => {
       while (busy && !signal?.aborted) {
         const { rendered } = await ask(path, { signal });
-        const share = rendered ? ` ${Math.floor(100 * rendered)} %` : "";
-        if (busy && !signal?.aborted) this.#tell(id, told + share);
+        if (busy && !signal?.aborted && rendered) {
+          this.#share(id, `${Math.floor(100 * rendered)} %`);
+        }
         await new Promise((resolve) => setTimeout(resolve, WATCH));
       }
     };
@@ -222,7 +210,13 @@ export class Deck {
     }
   }
 
+  // Beside what is told, not in it: a screen reader says what is told anew at each change.
+  #share(id, text) {
+    $(id.replace("told", "share")).textContent = text;
+  }
+
   #tell(id, text, bad = false) {
+    this.#share(id, "");
     const resting = {
       "save-told": "Saved as it plays: level, key and tempo.",
       "steps-told": this.about.stretch
@@ -230,12 +224,7 @@ export class Deck {
         : "This server can not change key or tempo: it lacks the extra stretch.",
     };
     $(id).textContent = text || resting[id];
-    $(id).classList.toggle("bad", bad);
-  }
-
-  #drawn(told, drawing) {
-    $("figure").classList.toggle("drawing", drawing);
-    $("figure-told").textContent = told;
+    $(id).parentElement.classList.toggle("bad", bad);
   }
 
   #show() {
@@ -283,10 +272,9 @@ export class Deck {
     const { target, key, shiftKey } = event;
     if (!this.#song || event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = target.matches("input:not([type=range]), select, textarea");
-    const own = key === " " ? "button, summary, a" : "input, .scroll";
+    const own = key === " " ? "button, summary, a" : "input";
     if (typing || target.matches(own)) return;
     const { player } = this;
-    const letter = key.toLowerCase();
     const act = {
       " ": () => this.#toggle(),
       arrowleft: () => this.#skip(shiftKey ? -1 : -5),
@@ -299,7 +287,7 @@ export class Deck {
       escape: () => player.setLoop(null, null),
       v: () => player.toggle("voice", shiftKey ? "solo" : "muted"),
       k: () => player.toggle("karaoke", shiftKey ? "solo" : "muted"),
-    }[letter];
+    }[key.toLowerCase()];
     if (!act) return;
     event.preventDefault();
     act();
@@ -309,13 +297,4 @@ export class Deck {
     $("level").value = Number($("level").value) + step;
     this.#level();
   }
-}
-
-function press(selector, on) {
-  document.querySelector(selector).setAttribute("aria-pressed", String(on));
-}
-
-function time(seconds) {
-  const at = new Date(Date.now() + 1000 * seconds);
-  return at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 }
