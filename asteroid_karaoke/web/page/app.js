@@ -209,7 +209,7 @@ function wire() {
   });
   $("taken").textContent =
     `Audio or video of almost any kind, up to ${megabytes(about.max_bytes)} and ` +
-    `${clock(about.max_seconds)} min. It stays on the machine that serves this page, ` +
+    `${clock(about.max_seconds)} long. It stays on the machine that serves this page, ` +
     `and is deleted ${about.keep_seconds === 3600 ? "an hour" : `${about.keep_seconds} s`} ` +
     "after it is done.";
   $("cancel").addEventListener("click", forget);
