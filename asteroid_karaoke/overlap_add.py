@@ -2,8 +2,8 @@
 
 The sound is cut on the model's own grid: every block starts at a multiple of ``model.hop_length``,
 so that its spectral frames are those of the whole song. A block is run with real neighbours on both
-sides (the margin: ``model.context`` samples, as far as one output sample can see), and what comes
-out there is thrown away; neighbouring blocks are crossfaded::
+sides (the margin: as far as one output sample can see, ``model.context`` samples, or 1 s), and what
+comes out there is thrown away; neighbouring blocks are crossfaded::
 
     time     ──────────────────────────────────────────────────────────────────▶
     block k    margin ┊ fade                   fade ┊ margin
@@ -26,11 +26,12 @@ import numpy as np
 import torch
 
 #: What the model sees at once, in s, margins and fades included. Longer blocks waste less on
-#: margins, shorter ones need less memory: KaraokeNet's small size takes 40 % more time with 6 s,
-#: 5 % less with 16 s.
-BLOCK_SECONDS = 12.0
-#: The most context given on each side, in s. A network that sees further sees it faintly.
-MARGIN_SECONDS = 2.0
+#: margins, shorter ones need less memory: KaraokeNet's small size takes 20 % more time with 6 s,
+#: 5 % less with 16 s (eval/results/blocks.md).
+BLOCK_SECONDS = 11.0
+#: The most context given on each side, in s. A network that sees further sees it faintly:
+#: karaoke-small sees 1.4 s, and what it misses lies 99 dB below its voice.
+MARGIN_SECONDS = 1.0
 #: How long neighbouring blocks overlap with weight, in s.
 FADE_SECONDS = 0.25
 

@@ -124,8 +124,10 @@ class BandCNN(nn.Module):
     def forward(self, spectrum: Tensor) -> Tensor:
         """Compute the mask; see the class for shapes."""
         frames = spectrum.shape[-1]
-        x = F.pad(features(spectrum), (0, -frames % self.period))
-        return bounded(self.network(x)[..., :frames].float())
+        missing = -frames % self.period
+        # Not by way of a variable, which would keep the features in memory all along.
+        mask = self.network(F.pad(features(spectrum), (0, missing)))
+        return bounded(mask[..., :frames].float())
 
     def network(self, x: Tensor) -> Tensor:
         """From what :func:`features` gives to what :func:`bounded` takes, all real.
