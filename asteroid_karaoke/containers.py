@@ -208,8 +208,8 @@ def _open_container(path: Path) -> av.container.InputContainer:
         return av.open(f"file:{path}", options=options, metadata_errors="ignore")
     except (av.FFmpegError, UnicodeError) as error:
         raise ValueError(
-            "is not audio in a format that can be read, or is cut off: look whether a player plays "
-            "it"
+            "is not audio in a format that can be read, or lacks its end: look whether a player "
+            "plays it"
         ) from error
 
 

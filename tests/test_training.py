@@ -243,7 +243,8 @@ def test_the_best_model_is_the_average_that_was_validated(unbroken):
 def test_it_learns(unbroken):
     log = pd.read_csv(unbroken / "log.csv")
     usdrs = log["val_usdr_vocals"].dropna()
-    assert usdrs.iloc[-1] > usdrs.iloc[0] + 1
+    as_estimate = 20 * np.log10(0.2 / np.sqrt(2) / 0.1)  # the mixture's: a tone over noise
+    assert usdrs.iloc[-1] > max(usdrs.iloc[0], as_estimate + 4)
 
 
 def test_killed_in_an_epoch_and_gone_on_gives_the_same_bits(unbroken, tmp_path, songs):
