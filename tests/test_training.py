@@ -41,10 +41,7 @@ OPTIONS = {
 #: Four steps an epoch, so that some are between two epochs' ends.
 FOUR_STEPS = {"batch_size": 2}
 # Each training has a process of its own: it is killed, or one of two, or leaves memory behind.
-pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
-    pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning"),
-]
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a fork server")
 
 
 class Broken(RandomMixtures):
@@ -164,7 +161,10 @@ def as_rank(rank: int, port: int, *args, **kwargs):
 
 
 def start(target, *args, **kwargs):
-    process = multiprocessing.get_context("fork").Process(target=target, args=args, kwargs=kwargs)
+    # Not by plain fork: this process has threads, whose locks a copy of it would wait for.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["asteroid_karaoke.training", "pandas"])
+    process = context.Process(target=target, args=args, kwargs=kwargs)
     process.start()
     return process
 
