@@ -54,7 +54,7 @@ def separate(
         model: A model, or the name, path or Hub id of one. None: the one that ships. Load it once
             with :meth:`.KaraokeNet.from_pretrained` where there are many songs.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        batch: How many blocks of 11 s the network is given at once, for GPUs.
+        batch: How many blocks the network is given at once, for GPUs.
         progress: Called with the seconds done and the seconds in all; what it raises ends the
             work, and nothing is left half-written.
         **options: Fields of :class:`~asteroid_karaoke.options.OutputOptions`; for files.

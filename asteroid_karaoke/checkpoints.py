@@ -9,6 +9,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from . import parts
+
 #: What a kill may cost, in s: a checkpoint is written when the last one is older.
 SECONDS = 60.0
 #: Steps from one row of the log to the next.
@@ -25,9 +27,13 @@ class AtomicCheckpoints(TorchCheckpointIO):
     def save_checkpoint(  # noqa: D102
         self, checkpoint: dict[str, Any], path: str | os.PathLike, storage_options: Any = None
     ) -> None:
-        part = f"{path}.part"
-        super().save_checkpoint(checkpoint, part, storage_options)
-        os.replace(part, path)
+        part = parts.hidden(Path(path))
+        try:
+            super().save_checkpoint(checkpoint, part, storage_options)
+            parts.place(part, Path(path))
+        finally:
+            # A full disk ends the copy: half a checkpoint would only keep it full.
+            part.unlink(missing_ok=True)
 
 
 class LastCheckpoint(Checkpoint):
@@ -47,6 +53,7 @@ class LastCheckpoint(Checkpoint):
     def on_train_start(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule
     ) -> None:
+        parts.sweep(self.path.parent)
         self._saved = time.monotonic()
 
     def on_train_batch_end(  # noqa: D102

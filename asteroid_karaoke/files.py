@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 #: Samples read from a file at a time.
 _READ_FRAMES = 1 << 16
-#: How many blocks are read ahead: at 44.1 kHz, 11 s, what the network takes at once.
+#: How many such pieces are read ahead: 12 s at 44.1 kHz, about what the network takes at once.
 _READ_AHEAD = 8
 #: How many blocks of results wait to be written: each is as long as the network's step.
 _WRITE_BEHIND = 1

@@ -19,6 +19,7 @@ from .options import OutputOptions
 try:
     import fcntl
 except ImportError:  # Windows, whose disks append in one piece
+    # To the type checker the name is the module, always: it runs where there is one.
     fcntl = None  # type: ignore[assignment]
 
 NAME = "asteroid-karaoke.jsonl"

@@ -114,6 +114,7 @@ def _get(native: Any, name: str) -> str:
 
 def _loudness(native: Any) -> dict[str, str]:
     if isinstance(native, id3.ID3):
+        # TXXX is ID3's frame for texts with a name of their own.
         found = {frame.desc: frame.text[0] for frame in native.getall("TXXX") if frame.text}
     elif isinstance(native, mp4.MP4Tags):
         free = {k.removeprefix(_FREE_ATOM): v for k, v in native.items() if k[:4] == "----"}
@@ -221,6 +222,7 @@ def _set(native: Any, name: str, text: str) -> None:
     frame, atom, attribute = FIELDS.get(name, ("", "", name))
     if isinstance(native, id3.ID3):
         kind = getattr(id3, frame, None)
+        # 3 is UTF-8; TXXX takes what ID3 has no frame for.
         native.add(kind(3, [text]) if kind else id3.TXXX(3, name, [text]))
     elif isinstance(native, mp4.MP4Tags):
         if atom in ("trkn", "disk"):

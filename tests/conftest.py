@@ -12,6 +12,9 @@ import torch
 
 import asteroid_karaoke  # noqa: F401  (mends torchaudio before a test imports asteroid)
 
+# Fixtures of the tests that fetch from a server on loopback.
+pytest_plugins = ["youtube_site"]
+
 # A shell starts what it puts in the background with Ctrl-C ignored, and so would all our children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -71,6 +74,7 @@ def browser(tmp_path):
 
     programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
     if None in programs:
+        # .ci/run installs both; a contributor may have another browser.
         pytest.skip("no chromium and chromedriver on this machine")
     options = webdriver.ChromeOptions()
     options.binary_location = programs[0]

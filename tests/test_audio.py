@@ -162,6 +162,7 @@ def test_any_file_name_will_do(tmp_path, files, name):
         try:
             path.write_bytes(files[kind].read_bytes())
         except OSError:
+            # Those of macOS and Windows take no bytes that are not UTF-8.
             pytest.skip("the file system refuses this name")
         assert audio.info(path).channels == 2
 

@@ -57,6 +57,7 @@ def voice(model, music):
 
 
 def needs(backend):
+    # Backends are extras: `make test` installs them, `pip install .` does not.
     if not backends.installed(backend):
         pytest.skip(f"{backend} is not installed")
 

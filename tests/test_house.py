@@ -99,7 +99,7 @@ MAY_IMPORT = {
     "system": {"batches", "scores", "separation"},
     "experiment": {"items", "model", "parts"},
     "callbacks": {"experiment", "plots"},
-    "checkpoints": set(),
+    "checkpoints": {"parts"},
     "training": {
         "batches",
         "callbacks",

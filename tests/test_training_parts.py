@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch.utils.data import DataLoader
 
 from asteroid_karaoke import KaraokeNet, checkpoints, experiment
@@ -193,6 +194,21 @@ def test_a_checkpoint_that_can_not_be_written_leaves_the_old_one(tmp_path):
     AtomicCheckpoints().save_checkpoint({"step": 1}, path)
     with pytest.raises(Exception, match="pickle"):
         AtomicCheckpoints().save_checkpoint({"step": lambda: 2}, path)
+    assert torch.load(path, weights_only=True) == {"step": 1}
+
+
+def test_a_full_disk_keeps_the_old_checkpoint_and_no_half_of_the_new_one(tmp_path, monkeypatch):
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpoints().save_checkpoint({"step": 1}, path)
+
+    def full(self, checkpoint, part, storage_options):
+        Path(part).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(TorchCheckpointIO, "save_checkpoint", full)
+    with pytest.raises(OSError, match="No space left"):
+        AtomicCheckpoints().save_checkpoint({"step": 2}, path)
+    assert list(tmp_path.iterdir()) == [path]
     assert torch.load(path, weights_only=True) == {"step": 1}
 
 

@@ -133,8 +133,8 @@ def _add_running(group: Any) -> None:
         type=positive,
         default=1,
         metavar="N",
-        help="blocks of 11 s that the network is given at once: more are faster on a GPU, and take "
-        "as many times its memory (default: 1)",
+        help="blocks of the song that the network is given at once: more are faster on a GPU, and "
+        "take as many times its memory (default: 1)",
     )
     group.add_argument(
         "--jobs",

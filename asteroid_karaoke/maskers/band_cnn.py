@@ -6,7 +6,7 @@ layer folds the 2049 bins of a frame into about 220 rows of many channels; two m
 rows and frames and double the channels, so that each level costs the same. All that follows is
 dense convolutions and matrix products, which run near a CPU's peak where depthwise convolutions and
 thin maps at full resolution do not (``eval/LOG.md`` has the timings). A second of stereo costs the
-size ``small`` 0.055 CPU-s on one thread in float32, 0.039 in bfloat16
+size ``small`` 0.055 CPU-s on one thread in float32, 0.043 in bfloat16
 (``eval/results/peers_speed.md``). In the bottleneck a learnt matrix mixes the rows of a frame,
 which lets a harmonic at 300 Hz know of its relatives at 3 kHz.
 
