@@ -68,7 +68,7 @@ EXTRAS_REQUIRE = {
         "openvino>=2026.4",
         "openunmix",
         "pandas-stubs",
-        "pytest",
+        "pytest>=9",  # faulthandler_exit_on_timeout
         "pytest-xdist",
         "python-stretch>=0.3,<0.4",
         "ruff",

@@ -23,8 +23,6 @@ from asteroid_karaoke.datasets import (
 )
 from asteroid_karaoke.manifest import Song
 
-# From Python 3.12 on, workers that are forked from a process with threads are warned of.
-pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 RATE = 8000
 CORPORA = (CCMixterDataset, MUSDB18Vocals, StemFolder)
 LICENSE = {
@@ -298,7 +296,7 @@ def test_a_union_of_corpora(corpus):
         MUSDB18Vocals(corpus, mixture="original", segment=0.5, sample_rate=RATE),
     ]
     union = WeightedUnion(parts, [0.5, 0.5], length=12)
-    batches = list(DataLoader(union, 4, num_workers=1))
+    batches = list(DataLoader(union, 4, num_workers=1, multiprocessing_context="forkserver"))
     assert [mixture.shape for mixture, _ in batches] == [(4, 2, RATE // 2)] * 3
     assert union.get_infos()["dataset"] == "CCMixter + MUSDB18"
     assert union.get_infos()["licenses"] == [LICENSE]

@@ -11,8 +11,6 @@ from asteroid_karaoke import audio, mixing
 from asteroid_karaoke.datasets import EpochSampler, Mixing, RandomMixtures, VoiceAndNoise
 from asteroid_karaoke.manifest import Song
 
-# From Python 3.12 on, workers that are forked from a process with threads are warned of.
-pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 RATE = 8000
 SONGS = 4
 PLAIN = dict.fromkeys(("original", "no_voice", "no_backing", "second_voice", "augmentation"), 0.0)
@@ -188,7 +186,7 @@ def test_an_item_hangs_on_seed_and_index_alone(songs):
         assert not torch.equal(first[index][1], other[index][1])
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize("start", ["forkserver", "spawn"])
 def test_workers_and_epochs(songs, start):
     """Whatever the number of workers: the same items, and others in another epoch."""
     dataset = mixtures(songs, original=0.3, augmentation=1.0)
@@ -202,7 +200,7 @@ def test_workers_and_epochs(songs, start):
         )
         return torch.cat([sources for _, sources in loader])
 
-    counts = (1, 2) if start == "fork" else (1,)
+    counts = (1, 2) if start == "forkserver" else (1,)
     alone = [epoch(number, 0) for number in (0, 1)]
     for workers in counts:
         for number in (0, 1):

@@ -3,13 +3,11 @@ import os
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.strategies import DDPStrategy
 from torch import distributed, multiprocessing, nn
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from asteroid_karaoke.sampler import EpochSampler, SongSampler
-
-# From Python 3.12 on, workers that are forked from a process with threads are warned of.
-pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 
 
 class Indices(Dataset):
@@ -64,7 +62,7 @@ def _shards(rank: int, address: str, results) -> None:
 
 def test_two_processes_share_an_epoch(tmp_path):
     """No item twice; their batches together are those of one process; each song is once."""
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("forkserver")
     results = context.SimpleQueue()
     address = f"file://{tmp_path}/meeting"
     processes = [context.Process(target=_shards, args=(r, address, results)) for r in (0, 1)]
@@ -100,8 +98,8 @@ def test_lightning_tells_the_epoch_and_leaves_the_sampler_in_its_place(tmp_path)
     assert fit(tmp_path) == {"rank0": ["0 0 1", "0 2 3", "0 4 5", "1 7 8", "1 9 10", "1 11 12"]}
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a fork server")
 @pytest.mark.filterwarnings("ignore")  # those of Lightning, which are many
 def test_lightning_with_two_processes(tmp_path):
-    found = fit(tmp_path, devices=2, strategy="ddp_fork")
+    found = fit(tmp_path, devices=2, strategy=DDPStrategy(start_method="forkserver"))
     assert found == {"rank0": ["0 0 2", "1 7 9"], "rank1": ["0 1 3", "1 8 10"]}

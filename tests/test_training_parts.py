@@ -95,9 +95,8 @@ def test_a_loader_goes_on_in_the_middle_of_an_epoch(workers):
         loader.batch_sampler.sampler.set_epoch(epoch)
         return found
 
-    broken, gone_on = (
-        ResumableLoader(Numbers(), EpochSampler(7), 2, num_workers=workers) for _ in range(2)
-    )
+    options = {"num_workers": 1, "multiprocessing_context": "forkserver"} if workers else {}
+    broken, gone_on = (ResumableLoader(Numbers(), EpochSampler(7), 2, **options) for _ in range(2))
     assert next(batches(broken, 2)).tolist() == [14, 15]
     gone_on.load_state_dict(broken.state_dict())
     assert [batch.tolist() for batch in batches(gone_on, 2)] == [[16, 17], [18, 19]]
@@ -125,7 +124,7 @@ def test_a_checkpoint_is_of_whole_steps(batch, step, is_last, seconds, written, 
 
 def test_a_workers_error_comes_down_to_its_cause():
     with pytest.raises(FileNotFoundError) as caught:
-        list(DataLoader(Numbers(), num_workers=1))
+        list(DataLoader(Numbers(), num_workers=1, multiprocessing_context="forkserver"))
     assert "Traceback" in str(caught.value)
     assert worker_complaint(caught.value) == "/songs/3.wav does not exist:\ncheck the name"
     killed = RuntimeError("DataLoader worker (pid 5) is killed by signal: Killed. \nMore.")
