@@ -10,9 +10,18 @@ Number = TypeVar("Number", int, float)
 
 def positive(text: str) -> int:
     """A whole number from 1 on."""
-    if not re.fullmatch("[0-9]{1,9}", text) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1 on")
-    return int(text)
+    return up_to(10**9 - 1)(text)
+
+
+def up_to(most: int) -> Callable[[str], int]:
+    """A whole number from 1 to `most`."""
+
+    def parsed(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number, 1 to {most}")
+        return int(text)
+
+    return parsed
 
 
 def shown(parse: Callable[[str], Number]) -> Callable[[str], Number]:

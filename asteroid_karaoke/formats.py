@@ -19,6 +19,8 @@ from .writer import MP3_RATES, OPUS_RATES
 
 #: Words for what can be written; ``same`` is the song's own format.
 FORMATS = ("same", "wav", "wav16", "wav24", "wav32f", "flac", "mp3", "ogg", "opus", "m4a")
+#: Those that have a bit rate to choose; ``same`` has one where the song's own format has.
+WITH_BIT_RATE = ("same", "mp3", "ogg", "opus", "m4a")
 #: The bits that a wav or a flac keeps; all else: 16.
 _KEPT = {
     "wav": {"PCM_24": "PCM_24", "PCM_32": "PCM_32", "FLOAT": "FLOAT", "DOUBLE": "FLOAT"},

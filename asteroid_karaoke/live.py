@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from .arguments import up_to
 from .devices import Listener, Player
 from .knobs import Knobs, add_level, turn
 from .loading import DEFAULT_MODEL, DEVICES, load_model, pick_device
@@ -63,7 +64,7 @@ def add_parser(commands: Any) -> None:
     ):
         parser.add_argument(
             f"--{name}",
-            type=_whole(most),
+            type=up_to(most),
             default=default,
             metavar="N",
             help=f"{about} (default: {default})",
@@ -84,15 +85,6 @@ def add_parser(commands: Any) -> None:
         "--device", choices=DEVICES, default="auto", help="where the model runs (default: auto)"
     )
     parser.set_defaults(run=run)
-
-
-def _whole(most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.isdecimal() or not 1 <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"got {text!r}, expected 1 to {most}")
-        return int(text)
-
-    return parse
 
 
 def run(options: argparse.Namespace) -> int:

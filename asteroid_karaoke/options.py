@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from . import names
 from .clipping import MODES
-from .formats import FORMATS
+from .formats import FORMATS, WITH_BIT_RATE
 from .knobs import Knobs
 
 STEMS = ("vocals", "karaoke")
@@ -53,6 +53,8 @@ class OutputOptions:
             raise ValueError(f"got stems {self.stems}, expected some of {', '.join(STEMS)}")
         if self.bit_rate is not None and not 6000 <= self.bit_rate <= 3_000_000:
             raise ValueError(f"got {self.bit_rate} bit/s, expected 6000 to 3000000")
+        if self.bit_rate is not None and self.format not in WITH_BIT_RATE:
+            raise ValueError(f"got a bit rate for {self.format}, which has none: leave it out")
         if self.clip not in MODES:
             raise ValueError(f"got clip {self.clip!r}, expected one of {', '.join(MODES)}")
         self._check_times()

@@ -320,6 +320,7 @@ def test_a_device_that_is_not_there_is_an_error(folder, weights, capfd, monkeypa
         ("separate", "song.wav", "--overwrite", "--skip-existing"),
         ("separate", "song.wav", "--bitrate", "1"),
         ("separate", "song.wav", "--bitrate", "inf"),
+        ("separate", "song.wav", "--bitrate", "192", "--format", "flac"),
         ("separate", "song.wav", "--start", "9" * 400),
         ("separate", "song.wav", "--start", "2", "--end", "1"),
         ("separate", "song.wav", "--preview", "0"),

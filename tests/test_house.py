@@ -89,7 +89,7 @@ MAY_IMPORT = {
     "preview": {"audio", "overlap_add"},
     "sliding": {"audio", "overlap_add"},
     "devices": set(),
-    "live": {"devices", "knobs", "loading", "overlap_add", "sliding", "terminal"},
+    "live": {"arguments", "devices", "knobs", "loading", "overlap_add", "sliding", "terminal"},
     "separation": {"audio", "overlap_add"},
     "infer": {"audio", "model", "terminal"},
     "batches": {"items", "sampler"},

@@ -188,7 +188,7 @@ def test_what_is_no_sound_is_refused(monkeypatch, model_path, capsys):
 def test_wrong_numbers_are_told(wrong, capsys):
     with pytest.raises(SystemExit):
         command(*wrong)
-    assert "expected 1 to" in capsys.readouterr().err
+    assert "expected a whole number, 1 to" in capsys.readouterr().err
 
 
 def test_what_takes_too_long_is_counted_and_a_slow_listener_is_not(monkeypatch):
