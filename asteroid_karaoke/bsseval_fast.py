@@ -133,8 +133,8 @@ def _solve(gram: np.ndarray, cross: np.ndarray) -> np.ndarray:
     Half as much work as museval's LU factorisation, less rounding, and no special case where the
     equations are singular (a voice that is the same on both channels): there museval needs luck,
     or a least-squares solver that takes a minute. The equations are scaled first, or a source of a
-    few samples would pass for nothing beside a loud one. A song's equations lose half of the digits,
-    so what the solution still misses, counted in extended precision, is solved for once more.
+    few samples would pass for nothing beside a loud one. A song's equations lose half the digits:
+    what the solution still misses, counted in extended precision, is solved for once more.
     """
     gram = gram + np.finfo(float).eps * np.eye(len(gram))  # as museval does
     scale = np.sqrt(gram.diagonal())
