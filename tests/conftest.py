@@ -13,7 +13,7 @@ import torch
 import asteroid_karaoke  # noqa: F401  (mends torchaudio before a test imports asteroid)
 
 # Fixtures of the tests that fetch from a server on loopback.
-pytest_plugins = ["youtube_site"]
+pytest_plugins = ["sound_files", "youtube_site"]
 
 # A shell starts what it puts in the background with Ctrl-C ignored, and so would all our children.
 signal.signal(signal.SIGINT, signal.default_int_handler)

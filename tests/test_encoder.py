@@ -3,7 +3,7 @@
 import av
 import numpy as np
 import pytest
-from test_audio import full_disk
+from sound_files import full_disk
 from test_corpus import music
 
 from asteroid_karaoke import audio
