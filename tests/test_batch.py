@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_separation import Gain
+from stand_ins import Gain
 
 from asteroid_karaoke import audio, inputs, parts
 from asteroid_karaoke.batch import DONE, FAILED, SKIPPED, Work, plan, run, separate_song

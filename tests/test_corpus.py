@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
-from test_separation import Gain
+from stand_ins import Gain
 
 from asteroid_karaoke import audio
 from asteroid_karaoke.batch import DONE, FAILED, Work, separate_song

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from test_separation import RATE, Echo, Gain, noise
+from stand_ins import RATE, Echo, Gain, noise
 
 from asteroid_karaoke import audio
 from asteroid_karaoke.files import separate_file

@@ -6,7 +6,7 @@ import weakref
 
 import numpy as np
 import pytest
-from test_separation import RATE, Echo, noise
+from stand_ins import RATE, Echo, noise
 
 from asteroid_karaoke import audio, files
 from asteroid_karaoke.options import OutputOptions

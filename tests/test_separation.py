@@ -7,57 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stand_ins import RATE, Echo, Gain, noise
 
 from asteroid_karaoke import KaraokeNet, overlap_add, separation
-
-RATE = 8000
-
-
-class Echo(torch.nn.Module):
-    """A "network" with all that makes cutting a song hard, and known to the sample.
-
-    What it gives at a sample depends on samples `reach` before and after it, and on where the
-    sample lies between two frames, so a block off the grid, or without its neighbours, comes out
-    otherwise.
-    """
-
-    def __init__(self, reach=1000, hop=64, channels=2, rate=RATE, context="its own"):
-        super().__init__()
-        self.sample_rate, self.channels, self.hop_length = rate, channels, hop
-        self.reach = reach
-        self.context = reach if context == "its own" else context
-        self.gain = torch.nn.Parameter(torch.ones(()))
-        self.dropout = torch.nn.Dropout(0.5)
-        self.longest = 0
-
-    def forward(self, wav):
-        frames = wav.shape[-1]
-        self.longest = max(self.longest, frames)
-        padded = torch.nn.functional.pad(wav, (self.reach, self.reach))
-        voice = 0.5 * padded[..., :frames] + 0.3 * padded[..., 2 * self.reach :]
-        phase = (torch.arange(frames) % self.hop_length) / self.hop_length
-        voice = self.dropout(voice * (0.5 + phase) * self.gain)
-        return torch.stack([voice, wav - voice], dim=1)
-
-    @torch.no_grad()
-    def whole(self, mixture):
-        """The voice of the whole song, run at once."""
-        self.eval()
-        return self(torch.from_numpy(mixture)[None])[0, 0].numpy()
-
-
-class Gain(torch.nn.Module):
-    """Half of what comes in is voice."""
-
-    sample_rate, channels, hop_length, context = RATE, 2, 1, 0
-
-    def forward(self, wav):
-        return torch.stack([wav / 2, wav / 2], dim=1)
-
-
-def noise(channels=2, frames=RATE, seed=0):
-    generator = np.random.default_rng(seed)
-    return generator.uniform(-0.5, 0.5, (channels, frames)).astype(np.float32)
 
 
 def check_sum(estimates, mixture):
