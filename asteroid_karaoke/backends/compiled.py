@@ -18,7 +18,7 @@ from . import cache
 #: Versions of what an entry of the cache is made by.
 _MADE_BY = {"openvino": ("torch", "openvino"), "onnx": ("torch",)}
 #: Raised whenever this package writes another network for the same weights.
-_FORMAT = 1
+_FORMAT = 2
 #: What OpenVINO calls a precision.
 _HINTS = {"bfloat16": "bf16", "float32": "f32"}
 
