@@ -13,10 +13,11 @@ It takes another way to the same numbers:
   transformed once, filters are products of spectra, and powers are sums over them (Parseval).
 - SDR needs no filters: the three errors add up to estimate minus source.
 
-Frames agree to 1e-6 dB, but where museval itself does not keep to that: with both songs 0.7 times
-as loud, its numbers should be the same, and differ by as much as ours do. That is 4e-6 dB for the
-SIR beside a voice that is the same on both channels, and 2e-5 dB for an SIR of 118 dB. Scores above
-some 150 dB are rounding noise in both.
+Frames agree to 1e-6 dB, but where museval itself does not keep to that: on two threads instead of
+one its SIR of 54 dB differs by 1.5e-6 dB; with both songs 0.7 times as loud, which should change
+nothing, by 4e-6 dB beside a voice that is the same on both channels, and an SIR of 118 dB by 2e-5.
+Ours differ from it by as much, as equations are solved more exactly here (``eval/LOG.md``). Scores
+above some 150 dB are rounding noise in both.
 
 Nobody else's package does this today: mir_eval 0.8 has museval's older version 3, whose filters
 change with each frame, and fast_bss_eval 0.1.4 the scores of sources in one channel, without ISR.
@@ -41,7 +42,7 @@ def evaluate(
 ) -> dict[str, np.ndarray]:
     """Score every frame of every source, as `bsseval.evaluate` does.
 
-    Takes about 1.1 s of one core for each minute of stereo and two sources, and 0.14 GB of memory
+    Takes about 1.1 s of one core for each minute of stereo and two sources, and 0.18 GB of memory
     beyond the song itself, however long it is (``eval/bench/scoring.py``).
 
     Args:
