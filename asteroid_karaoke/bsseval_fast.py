@@ -16,8 +16,8 @@ It takes another way to the same numbers:
 Frames agree to 1e-6 dB, but where museval itself does not keep to that: on two threads instead of
 one its SIR of 54 dB differs by 1.5e-6 dB; with both songs 0.7 times as loud, which should change
 nothing, by 4e-6 dB beside a voice that is the same on both channels, and an SIR of 118 dB by 2e-5.
-Ours differ from it by as much, as equations are solved more exactly here (``eval/LOG.md``). Scores
-above some 150 dB are rounding noise in both.
+Ours differ from it by at most twice as much (``eval/LOG.md``). Scores above some 150 dB are
+rounding noise in both.
 
 Nobody else's package does this today: mir_eval 0.8 has museval's older version 3, whose filters
 change with each frame, and fast_bss_eval 0.1.4 the scores of sources in one channel, without ISR.
@@ -42,8 +42,8 @@ def evaluate(
 ) -> dict[str, np.ndarray]:
     """Score every frame of every source, as `bsseval.evaluate` does.
 
-    Takes about 1.1 s of one core for each minute of stereo and two sources, and 0.18 GB of memory
-    beyond the song itself, however long it is (``eval/bench/scoring.py``).
+    Takes 1.5 CPU-s for a minute of stereo and two sources, 2.9 for four minutes, and 0.18 GB of
+    memory beyond the song itself, however long it is (``eval/results/scoring.md``).
 
     Args:
         references: ``(n_src, channels, time)``; rounded by `to_16_bit` as they are read.

@@ -2,17 +2,17 @@
 
 import importlib.util
 import os
-import shutil
 import signal
 import socket
 from pathlib import Path
 
 import pytest
 import torch
+from chromium import BROWSER, DRIVER, chromium
 
 import asteroid_karaoke  # noqa: F401  (mends torchaudio before a test imports asteroid)
 
-# Fixtures of the tests that fetch from a server on loopback.
+# Fixtures: a sound in every format, and a server on loopback to fetch from.
 pytest_plugins = ["sound_files", "youtube_site"]
 
 # A shell starts what it puts in the background with Ctrl-C ignored, and so would all our children.
@@ -70,19 +70,8 @@ def artefacts(tmp_path) -> Path:
 @pytest.fixture
 def browser(tmp_path):
     """Headless Chromium, which downloads to ``tmp_path / "downloads"`` and keeps a log."""
-    from selenium import webdriver
-
-    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
-    if None in programs:
+    if not (BROWSER and DRIVER):
         # .ci/run installs both; a contributor may have another browser.
         pytest.skip("no chromium and chromedriver on this machine")
-    options = webdriver.ChromeOptions()
-    options.binary_location = programs[0]
-    for option in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    folder = str(tmp_path / "downloads")
-    options.add_experimental_option("prefs", {"download.default_directory": folder})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(programs[1]))
-    yield driver
-    driver.quit()
+    with chromium(tmp_path / "downloads", "hide-scrollbars") as driver:
+        yield driver

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
+from sound_files import full_disk
 
 from asteroid_karaoke import KaraokeNet, __version__, audio, cli, knobs, loading, model, scores
 
@@ -165,13 +165,8 @@ def test_a_folder_that_can_not_be_written_to_is_one_line(folder, weights, capfd)
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(folder, weights, capfd):
     audio.write("song.wav", noise(), RATE)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # A file that may not grow is, to a program, a disk that is full.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
-    try:
+    with full_disk(100_000):
         code, _, err = run(capfd, "separate", "song.wav", "--model", weights)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (code, len(err)) == (1, 1)
     assert "song_vocals.wav could not be written to its end" in err[0]
     assert names(folder) == ["song.wav"]

@@ -4,9 +4,7 @@ Pictures of it go to the folder that the environment's ARTEFACTS names, where it
 """
 
 import json
-import os
 from base64 import b64decode
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +12,11 @@ import pytest
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 
+from chromium import BROWSER, DRIVER
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from serving import RATE, serving, song, tiny_weights, wait
-from visitor import BROWSER, DRIVER, NARROW, SMALLEST, WIDE, Visitor, browser
+from visitor import NARROW, SMALLEST, WIDE, Visitor, browser
 
 from asteroid_karaoke import audio
 from asteroid_karaoke.web import pictures
@@ -82,13 +81,6 @@ def visitor(driver, server):
     # A refusal that the page tells of is logged as well.
     faults = [line for line in driver.get_log("browser") if "status of 4" not in line["message"]]
     assert not [line for line in faults if line["level"] == "SEVERE"]
-
-
-@pytest.fixture
-def artefacts(tmp_path):
-    folder = Path(os.environ.get("ARTEFACTS", tmp_path))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 @pytest.fixture(scope="module")

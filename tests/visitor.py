@@ -1,16 +1,12 @@
 """A visitor of the page, in Chromium."""
 
-import shutil
 from base64 import b64decode, b64encode
 from contextlib import contextmanager
 
-import pytest
-from selenium import webdriver
+from chromium import chromium
 from selenium.webdriver.common.by import By
 from serving import PATIENCE, wait
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
 WIDE, NARROW, SMALLEST = (1280, 900, 1), (390, 844, 2), (320, 568, 2)
 #: Level of each track in dB, as heard over the second second of the song, so that two such levels
 #: are of the same sound: an analyser at the track's gain.
@@ -127,19 +123,7 @@ class Visitor:
 
 @contextmanager
 def browser(downloads):
-    """A browser with a profile of its own."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"):
-        options.add_argument(f"--{argument}")
-    options.add_argument("--no-proxy-server")
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NO_PROXY", "localhost,127.0.0.1")
-        chrome = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-        try:
-            chrome.set_script_timeout(PATIENCE)
-            yield chrome
-        finally:
-            chrome.quit()
+    """Chromium, as patient as the tests."""
+    with chromium(downloads) as chrome:
+        chrome.set_script_timeout(PATIENCE)
+        yield chrome
