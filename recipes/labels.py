@@ -3,6 +3,10 @@
 The voice is the teacher's, the backing the rest of the mixture, so that both still add up to the
 real song. The song's weight says how far the teacher is to be believed; stretches in which it hears
 no voice are good as music, whatever the rest is like.
+
+The teacher errs otherwise when it hears the song a little faster or slower, and higher or lower
+with that, so the label is the mean of what it says at several speeds: on three songs with true
+stems at five speeds, 0.5 dB nearer to the truth than at one (``eval/LOG.md``).
 """
 
 import functools
@@ -20,6 +24,8 @@ from .songs import Entry, remembered
 #: A song labelled with this confidence or less is hardly drawn; one with full confidence almost as
 #: often as one with true stems. The corpus' songs have 0.80 to 0.93.
 CONFIDENCE_FLOOR = 0.7
+#: Speeds at which the teacher hears a song, each 1.7 semitones from the original's at the most.
+SPEEDS = (1.0, 0.9, 0.95, 1.05, 1.1)
 
 
 def label_song(entry: Entry, *, corpus: str, output_dir: Path) -> list[Song]:
@@ -43,7 +49,8 @@ def label_song(entry: Entry, *, corpus: str, output_dir: Path) -> list[Song]:
         sounding = np.flatnonzero(np.abs(mixture).max(axis=0) > pcm.SILENCE)
         if not sounding.size:
             raise ValueError("is silent: nothing in it is louder than 60 dB below full scale")
-        vocals, backing, evidence = _teacher().separate(mixture)
+        vocals, evidence = estimate(_teacher(), mixture)
+        backing = mixture - vocals
         gain = pcm.gain_for(*(float(np.abs(x).max()) for x in (mixture, vocals, backing)))
         vocals = _round(gain * vocals)
         sources = {"vocals": vocals, "accompaniment": _round(gain * mixture) - vocals}
@@ -72,7 +79,27 @@ def label_song(entry: Entry, *, corpus: str, output_dir: Path) -> list[Song]:
             for number, (start, stop) in enumerate(evidence.unvoiced())
         ]
 
-    return remembered(output_dir, entry, {"confidence_floor": CONFIDENCE_FLOOR}, label)
+    settings = {"confidence_floor": CONFIDENCE_FLOOR, "speeds": list(SPEEDS)}
+    return remembered(output_dir, entry, settings, label)
+
+
+def estimate(hearer: teacher.Spleeter, mixture: np.ndarray) -> tuple[np.ndarray, teacher.Evidence]:
+    """The voice as the teacher hears it on average over :data:`SPEEDS`, and how sure it is at 1.
+
+    Args:
+        hearer: The teacher.
+        mixture: float32 `(2, time)`.
+
+    Returns:
+        float32 `(2, time)`, and the evidence.
+    """
+    vocals, _, evidence = hearer.separate(mixture)
+    for speed in SPEEDS[1:]:
+        rates = round(speed * pcm.SAMPLE_RATE), pcm.SAMPLE_RATE
+        heard, _, _ = hearer.separate(audio.resample(mixture, *rates))
+        back = audio.resample(heard, *rates[::-1])[:, : mixture.shape[1]]
+        vocals[:, : back.shape[1]] += back
+    return vocals / len(SPEEDS), evidence
 
 
 def weight_of(confidence: float) -> float:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.ndimage
 import soundfile
 import torch
 
@@ -180,6 +181,28 @@ def test_a_labelled_song_is_still_the_same_song(tmp_path, stub_teacher):
     # Turned down as a whole, and the sum rounded once: to half a step of 16 bits.
     np.testing.assert_allclose(both, gain * mixture, atol=0.6 / 2**15)
     assert max(np.abs(audio.read(source)).max() for _, source in song.sources()) < 1
+
+
+def test_what_is_heard_at_all_speeds_is_in_time():
+    mixture = scipy.ndimage.gaussian_filter1d(noise(8), 2, axis=-1)  # what all resamplers keep
+    vocals, _ = labels.estimate(teacher.Spleeter(Share(1.0), Share(0.0)), mixture)
+    assert vocals.shape == mixture.shape
+    assert scores.usdr(mixture, vocals) > 40, "a sample too late at one speed would make it 23"
+
+
+def test_a_label_is_the_mean_over_speeds():
+    heard = []
+
+    class Hearer:
+        def separate(self, mixture):
+            heard.append(mixture.shape[1])
+            return np.full_like(mixture, len(heard)), None, "evidence"
+
+    vocals, evidence = labels.estimate(Hearer(), noise(1))
+    assert heard == pytest.approx([RATE / speed for speed in labels.SPEEDS], abs=1)
+    middle = vocals[:, 1000:-1000]  # a resampler rings at the ends of what does not end in silence
+    np.testing.assert_allclose(middle, np.mean(range(1, len(heard) + 1)), rtol=1e-3)
+    assert evidence == "evidence"
 
 
 def test_where_the_teacher_hears_no_voice_there_is_music(tmp_path, monkeypatch):
