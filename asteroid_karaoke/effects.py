@@ -4,6 +4,8 @@ Audio is float32 of shape `(channels, time)`; shape and type stay what they are.
 given, never drawn, save for the noise that some are made of. Silence stays silence, never NaN.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from . import mixing
@@ -107,6 +109,32 @@ def reverb(audio: np.ndarray, response: np.ndarray, wet_db: float) -> np.ndarray
 
     wet = oaconvolve(audio, response, axes=-1)[:, : audio.shape[-1]]
     return audio + mixing.gain(wet.astype(np.float32, copy=False), wet_db)
+
+
+def echo(audio: np.ndarray, delay: int, db: float, repeats: int) -> np.ndarray:
+    """Add a sound's repeats, each `delay` samples later and `db` louder (so below 0) than the last.
+
+    The length stays: what would come later is cut off.
+    """
+    wet = audio.copy()
+    for number in range(1, min(repeats, (audio.shape[-1] - 1) // delay) + 1):
+        wet[:, number * delay :] += mixing.gain(audio[:, : -number * delay], number * db)
+    return wet
+
+
+def double(audio: np.ndarray, delays: Sequence[int], detune: float, db: float) -> np.ndarray:
+    """Sing it twice: add a copy at `db`, `detune` times as fast, in each channel late by its delay.
+
+    Args:
+        audio: `(channels, time)`
+        delays: Samples, one number for each channel.
+        detune: 1.003 is 5 cents higher.
+        db: How loud the copy is.
+    """
+    length = audio.shape[-1]
+    copy = mixing.gain(speed(audio, detune, length), db)
+    late = [np.pad(line, (delay, 0))[:length] for line, delay in zip(copy, delays, strict=True)]
+    return audio + np.stack(late)
 
 
 def compression(

@@ -179,9 +179,11 @@ class RandomMixtures(ItemDataset):
             return mixing.share(vocals, backing, float(drawn))
         return mixing.balance(vocals, backing, rng.normal(how.level_mean, how.level_std)), backing
 
-    def _read(self, stem: str, rng: np.random.Generator) -> np.ndarray:
+    def _read(
+        self, stem: str, rng: np.random.Generator, speeds: tuple[float, float] = augment.SPEEDS
+    ) -> np.ndarray:
         song = self.songs.draw(stem, rng)
-        speed = augment.draw_speed(rng, self.mixing.augmentation)
+        speed = augment.draw_speed(rng, self.mixing.augmentation, speeds)
         excerpt = draw_excerpt(song, self.segment, rng, speed)
         return read_excerpt(excerpt, stem, self.frames, self.sample_rate)
 
@@ -193,7 +195,7 @@ class RandomMixtures(ItemDataset):
 
     def _voice(self, rng: np.random.Generator) -> np.ndarray:
         for _ in range(_TRIES):
-            vocals = self._read("vocals", rng)
+            vocals = self._read("vocals", rng, augment.VOICE_SPEEDS)
             if not mixing.is_silent(vocals):
                 break
         return augment.augment_vocals(vocals, rng, self.sample_rate, self.mixing.augmentation)

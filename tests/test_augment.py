@@ -59,6 +59,8 @@ EFFECTS = (
     "impulse_response",
     "reverb",
     "compression",
+    "double",
+    "echo",
     "width",
     "pan",
     "swap_channels",

@@ -122,6 +122,26 @@ def test_rooms_make_a_voice_in_the_middle_wide():
     assert np.abs(np.diff(effects.reverb(voice, response, -6.0), axis=0)).max() > 0.01
 
 
+def test_an_echo_comes_again_later_and_quieter():
+    click = np.zeros((1, 1000), np.float32)
+    click[0, 10] = 1
+    wet = effects.echo(click, 300, -6.0, 5)[0]
+    assert np.flatnonzero(wet).tolist() == [10, 310, 610, 910], "the fifth would come after the end"
+    np.testing.assert_allclose(20 * np.log10(wet[10::300]), [0, -6, -12, -18], atol=1e-4)
+
+
+def test_a_double_is_late_by_each_channels_delay_and_higher_by_its_detune():
+    sound = noise()
+    twice = effects.double(sound, [441, 882], 1.0, -6.0) - sound
+    for line, copy, delay in zip(sound, twice, (441, 882), strict=True):
+        assert not copy[:delay].any()
+        np.testing.assert_allclose(copy[delay:], line[:-delay] * 10 ** (-6 / 20), atol=1e-6)
+    tone = np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE).astype(np.float32)[None]
+    copy = effects.double(tone, [0], 1.01, 0.0) - tone
+    spectrum = np.abs(np.fft.rfft(copy[0, : RATE // 2]))
+    assert 2 * spectrum.argmax() == 1010
+
+
 @pytest.mark.parametrize(("over", "expected"), [(-6.0, -6.0), (12.0, 3.0), (8.0, 2.0)])
 def test_a_compressor_turns_down_what_is_above_its_threshold(over, expected):
     sound = tone(500.0, 10 ** ((-30.0 + over + 3.01) / 20))
@@ -181,6 +201,8 @@ ALL = {
     "speed": lambda audio: effects.speed(audio, 1.07, audio.shape[1]),
     "tilt": lambda audio: effects.tilt(audio, 2.0, RATE),
     "reverb": lambda audio: effects.reverb(audio, RESPONSE[: len(audio)], -6.0),
+    "echo": lambda audio: effects.echo(audio, 5, -6.0, 3),
+    "double": lambda audio: effects.double(audio, [3, 40][: len(audio)], 1.003, -6.0),
     "compression": lambda audio: audio * effects.compression(audio, -40.0, 4.0, RATE),
     "saturate": lambda audio: effects.saturate(audio, 20.0),
     "clip": lambda audio: effects.clip(audio, 6.0),
