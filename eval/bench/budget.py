@@ -55,8 +55,8 @@ class Trial:
     lr: float = 2e-3
     optimizer: str = "muon"
     weight_decay: float = 0.01
-    batch_size: int = 4
-    segment: float = 6.0
+    batch_size: int = 2
+    segment: float = 4.0
     warm_up: float = 0.1
     ema: float = 0.99
     clip: float = 5.0
