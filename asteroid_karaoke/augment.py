@@ -33,7 +33,7 @@ def draw_speed(
 def augment_vocals(
     vocals: np.ndarray, rng: np.random.Generator, sample_rate: int, amount: float
 ) -> np.ndarray:
-    """What an engineer does to a voice: equaliser, compressor, overdrive, double, echo, room, place.
+    """What an engineer does to a voice: tone, level, overdrive, a double, an echo, a room, a place.
 
     Shape:
         `(channels, time)` in and out
