@@ -17,7 +17,6 @@ from asteroid_karaoke.web.limits import Limits
 @pytest.fixture
 def site(tmp_path, monkeypatch):
     """A web server on loopback that counts who comes."""
-
     data = song(tmp_path / "Lied.wav", 3).read_bytes()
 
     class Site(BaseHTTPRequestHandler):
