@@ -12,8 +12,9 @@ from chromium import BROWSER, DRIVER, chromium
 
 import asteroid_karaoke  # noqa: F401  (mends torchaudio before a test imports asteroid)
 
-# Fixtures: a sound in every format, and a server on loopback to fetch from.
-pytest_plugins = ["sound_files", "youtube_site"]
+# Fixtures: a sound in every format, a server on loopback to fetch from, a model to run, and stems
+# to score.
+pytest_plugins = ["sound_files", "youtube_site", "command_line", "scored"]
 
 # A shell starts what it puts in the background with Ctrl-C ignored, and so would all our children.
 signal.signal(signal.SIGINT, signal.default_int_handler)

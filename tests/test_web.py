@@ -3,7 +3,6 @@
 import io
 import socket
 import time
-from pathlib import Path
 
 import matplotlib.image
 import numpy as np
@@ -15,10 +14,9 @@ pytest.importorskip("uvicorn")
 from serving import RATE, serving, song, tiny_weights, wait
 
 from asteroid_karaoke import audio
-from asteroid_karaoke.web import render, store
+from asteroid_karaoke.web import render
 from asteroid_karaoke.web.limits import Limits
-
-PAGE = Path(store.__file__).parent / "page"
+from asteroid_karaoke.web.server import PAGE
 
 
 @pytest.fixture(scope="module")
