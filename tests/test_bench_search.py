@@ -75,6 +75,15 @@ def test_a_trial_is_the_same_for_the_same_seed(trial, monkeypatch):
     assert other["train_loss"] != records[0]["train_loss"]
 
 
+def test_a_share_of_the_budget_may_go_to_voices_in_noise(trial, monkeypatch):
+    clock = iter(range(10_000))
+    monkeypatch.setattr(budget.time, "process_time", lambda: 0.1 * next(clock))
+    record, without = (search.run(replace(trial, pretrain=share)) for share in (0.5, 0))
+    assert record["steps"] == pytest.approx(without["steps"], abs=2)
+    assert record["train_cpu_s"] == pytest.approx(without["train_cpu_s"], abs=0.3)
+    assert record["usdr_vocals"] != without["usdr_vocals"]
+
+
 def test_a_trial_that_fails_is_a_row_too(trial, tmp_path):
     record = search.run(replace(trial, loss={"time_weight": float("nan")}))
     assert record["failed"] == "FloatingPointError: the loss is nan at step 0"
@@ -98,6 +107,7 @@ def test_museval_scores_stand_beside(trial):
         ({"network": "gru"}, "no network 'gru', expected one of band_cnn, legacy, unet, conv_tasn"),
         ({"set": {"colour": 3}}, "band_cnn: .*colour"),
         ({"cpu_minutes": 0}, "cpu_minutes is 0, expected more than 0"),
+        ({"pretrain": 1.0}, "pretrain is 1.0, expected a share from 0 to below 1"),
         ({"precision": "64"}, "precision is '64', expected one of bf16-mixed, 32-true"),
     ],
 )

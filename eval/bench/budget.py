@@ -41,6 +41,7 @@ class Trial:
         clip: Norm that gradients are cut to.
         precision: As in training: ``auto`` is bf16 where the processor has it.
         threads: Threads of torch.
+        pretrain: Share of the budget that goes to voices in noise, before songs.
         seed: Of weights and mixtures.
         museval: Whether to score with museval too, which takes 0.2 CPU-s a second of song.
         note: What the trial is for.
@@ -62,20 +63,22 @@ class Trial:
     clip: float = 5.0
     precision: str = "auto"
     threads: int = 1
+    pretrain: float = 0.0
     seed: int = 0
     museval: bool = False
     note: str = ""
 
 
 def train(
-    trial: Trial, model: Any, dataset: RandomMixtures, record: dict[str, Any]
+    trial: Trial, model: Any, phases: list[tuple[RandomMixtures, float]], record: dict[str, Any]
 ) -> torch.nn.Module:
     """Train until the budget is used up.
 
     Args:
         trial: As it was asked for.
         model: Begins as it is.
-        dataset: Its items are taken in order.
+        phases: What it learns from, one after the other, and the share of the budget for each,
+            which has an optimizer and a cycle of its own. Items are taken in order.
         record: Gets what was measured, also when training fails.
 
     Returns:
@@ -84,15 +87,26 @@ def train(
     Raises:
         FloatingPointError: The loss is not finite.
     """
+    model.train()
+    networks.prepare(model, batch(phases[-1][0], range(16))[0])
+    for dataset, share in phases:
+        before = {name: record.get(name, 0) for name in ("steps", "train_cpu_s", "mixing_cpu_s")}
+        averaged = _learn(trial, model, dataset, 60 * trial.cpu_minutes * share, record)
+        record |= {name: record[name] + count for name, count in before.items()}
+        model.load_state_dict(averaged.state_dict())
+    return model
+
+
+def _learn(
+    trial: Trial, model: Any, dataset: RandomMixtures, budget: float, record: dict[str, Any]
+) -> torch.nn.Module:
+    """Train for so many CPU-s, and give the averaged model."""
     half = AUTOCAST[precision(trial.precision)]
     loss_function = KaraokeLoss(**trial.loss)
-    model.train()
-    networks.prepare(model, batch(dataset, range(16))[0])
     optimizer = make_optimizer(
         model.parameters(), trial.optimizer, lr=trial.lr, weight_decay=trial.weight_decay
     )
     averaged = AveragedModel(model, avg_fn=moving_average(trial.ema), use_buffers=True)
-    budget = 60 * trial.cpu_minutes
     losses: list[float] = []
     begin, mixing, used = time.process_time(), 0.0, 0.0
     while used < budget:

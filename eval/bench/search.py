@@ -26,7 +26,7 @@ import torch
 import yaml
 
 from asteroid_karaoke import manifest
-from asteroid_karaoke.datasets import Mixing, RandomMixtures, SongDataset
+from asteroid_karaoke.datasets import Mixing, RandomMixtures, SongDataset, VoiceAndNoise
 from asteroid_karaoke.training import precision
 from eval.bench import networks
 from eval.bench.budget import AUTOCAST, Trial, train
@@ -54,6 +54,8 @@ def run(trial: Trial) -> dict[str, Any]:
     """
     if not trial.cpu_minutes > 0:
         raise ValueError(f"cpu_minutes is {trial.cpu_minutes}, expected more than 0")
+    if not 0 <= trial.pretrain < 1:
+        raise ValueError(f"pretrain is {trial.pretrain}, expected a share from 0 to below 1")
     if precision(trial.precision) not in AUTOCAST:
         raise ValueError(
             f"precision is {trial.precision!r}, expected one of {', '.join(AUTOCAST)}, auto"
@@ -62,13 +64,20 @@ def run(trial: Trial) -> dict[str, Any]:
     torch.manual_seed(trial.seed)
     model = networks.build(trial.network, trial.set)
     folder = Path(trial.data_dir)
-    train_set = RandomMixtures(
-        manifest.read(folder / "train.jsonl"),
-        trial.segment,
-        sample_rate=int(model.sample_rate),
-        mixing=Mixing(**trial.mixing),
-        seed=trial.seed,
-    )
+    phases = [
+        (
+            kind(
+                manifest.read(folder / "train.jsonl"),
+                trial.segment,
+                sample_rate=int(model.sample_rate),
+                mixing=Mixing(**trial.mixing),
+                seed=trial.seed,
+            ),
+            share,
+        )
+        for kind, share in ((VoiceAndNoise, trial.pretrain), (RandomMixtures, 1 - trial.pretrain))
+        if share
+    ]
     valid_set = SongDataset(manifest.read(folder / "valid.jsonl"), SAMPLE_RATE)
     record: dict[str, Any] = {
         **asdict(trial),
@@ -79,7 +88,7 @@ def run(trial: Trial) -> dict[str, Any]:
     }
     try:
         record |= measure_cost(model)
-        trained = train(trial, model, train_set, record)
+        trained = train(trial, model, phases, record)
         record |= score(trained, valid_set, trial.museval)
     except (ArithmeticError, RuntimeError, MemoryError) as error:
         record["failed"] = f"{type(error).__name__}: {error}"
