@@ -79,7 +79,8 @@ class LastCheckpoint(Checkpoint):
         self._save(trainer)
 
     def _save(self, trainer: pl.Trainer) -> None:
-        trainer.save_checkpoint(self.path)
+        # False is the default, but Lightning logs a line for each checkpoint that leaves it out.
+        trainer.save_checkpoint(self.path, weights_only=False)
         self._saved = time.monotonic()
 
 
