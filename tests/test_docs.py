@@ -5,6 +5,9 @@ import importlib
 import importlib.util
 import json
 import re
+import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -34,18 +37,23 @@ def test_examples_in_docstrings_are_true(path):
     assert found.failed == 0
 
 
-def test_the_example_of_a_corpus_goes_from_audio_to_manifests(tmp_path, capsys):
-    garage = load("corpus")
-    assert garage.main(["download", "--storage_dir", str(tmp_path)]) == 2
-    assert "give --corpus_dir" in capsys.readouterr().err
-    corpus = tmp_path / "garage"
+def record_a_band(folder):
+    """Four songs as the example's corpus wants them, one of them broken."""
     # Artists whose splits differ, as the hash has it.
     for artist, number in (("Anna", 0), ("Bela", 1), ("Cleo", 2), ("Duo", 3)):
         for file, stem in zip(
             ("voice", "band"), demo.make_song(0, "train", number, 2.0), strict=True
         ):
-            audio.write(corpus / f"{artist} - Rain" / f"{file}.flac", stem, 44100)
-    (corpus / "Duo - Rain" / "voice.flac").write_bytes(b"no audio")
+            audio.write(folder / f"{artist} - Rain" / f"{file}.flac", stem, 44100)
+    (folder / "Duo - Rain" / "voice.flac").write_bytes(b"no audio")
+
+
+def test_the_example_of_a_corpus_goes_from_audio_to_manifests(tmp_path, capsys):
+    garage = load("corpus")
+    assert garage.main(["download", "--storage_dir", str(tmp_path)]) == 2
+    assert "give --corpus_dir" in capsys.readouterr().err
+    corpus = tmp_path / "garage"
+    record_a_band(corpus)
     options = ["--storage_dir", str(tmp_path / "data")]
     assert garage.main(["download", *options, "--corpus_dir", str(corpus)]) == 0
     assert garage.main(["prepare", *options]) == 0
@@ -59,6 +67,26 @@ def test_the_example_of_a_corpus_goes_from_audio_to_manifests(tmp_path, capsys):
     assert {song.role for song in songs} <= {"stems", "music"}
     (licence,) = json.loads((tmp_path / "data" / "licenses.json").read_text())
     assert licence["license"] == "CC0 1.0"
+
+
+def test_the_example_of_a_recipe_runs(tmp_path):
+    """The files where the page says that they go, in a checkout that holds nothing else of it."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "recipes", tmp_path / "recipes", ignore=ignored)
+    shutil.copy(DOCS / "examples" / "corpus.py", tmp_path / "recipes" / "garage.py")
+    recipe = tmp_path / "egs" / "garage" / "KaraokeNet"
+    (recipe / "local").mkdir(parents=True)
+    shutil.copy(DOCS / "examples" / "run.sh", recipe)
+    shutil.copy(ROOT / "egs" / "ccmixter" / "KaraokeNet" / "local" / "conf.yml", recipe / "local")
+    for name in ("asteroid_karaoke", "egs/common"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    record_a_band(tmp_path / "songs")
+    command = [recipe / "run.sh", "--stop_stage", "1", "--python_path", sys.executable]
+    done = subprocess.run(
+        [*command, "--corpus_dir", "songs"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Anna - Rain" in (recipe / "data" / "train.jsonl").read_text()
 
 
 def test_the_example_of_a_masker_keeps_a_maskers_word(monkeypatch, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pytest
 import soundfile
 import torch
 from asteroid.models import BaseModel
+
+from asteroid_karaoke import maskers
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "egs" / "demo" / "KaraokeNet"
@@ -36,6 +39,7 @@ def run(recipe: Path, *options: str, cwd: Path | None = None) -> subprocess.Comp
         (["stray"], "stray word 'stray'"),
         (["--a;b", "1"], "invalid option --a;b"),
         (["--stage", "4"], "stage 4 needs an experiment: --tag NAME"),
+        (["--python_path", "false"], "false has no asteroid: activate the environment"),
     ],
 )
 def test_a_wrong_option_is_one_line(options, complaint, tmp_path):
@@ -132,12 +136,20 @@ def test_what_is_done_is_not_repeated(experiment):
 
 def test_an_experiment_goes_on_with_what_it_was_begun_with(experiment):
     _, _, recipe, _ = experiment
-    alike = run(recipe, "--stage", "3", "--stop_stage", "3", "--tag", "t")
+    alike = run(recipe, "--stage", "2", "--stop_stage", "3", "--tag", "t")
+    assert "Stage 2 is done" in alike.stdout, alike.stderr
     assert "Stage 3 is done" in alike.stdout, alike.stderr
     other = run(recipe, "--stage", "3", "--stop_stage", "3", "--tag", "t", "--epochs", "2")
     assert other.returncode == 1
     assert "begun with other settings: epochs was 1, is 2 now" in other.stdout
     assert "Traceback" not in other.stdout + other.stderr
+
+
+def test_any_masker_trains_with_a_conf_that_has_a_size():
+    build = runpy.run_path(str(ROOT / "egs" / "common" / "train.py"))["build"]
+    for name in maskers.MASKERS:
+        assert build({"masker": name, "size": "tiny"}).masker_name == name
+    assert build({"masker": "band_cnn", "size": "tiny"}).get_model_args()["size"] == "tiny"
 
 
 def test_an_experiment_does_not_go_on_with_other_data(experiment, tmp_path):

@@ -31,6 +31,10 @@ Options (all as --name value):
 All other options go to train.py and stand in local/conf.yml, such as --epochs 10."
 . ../../common/parse_options.sh
 
+if ! "$python_path" -c 'from importlib.util import find_spec; assert find_spec("asteroid")' 2>/dev/null; then
+  echo "$0: $python_path has no asteroid: activate the environment of the package, or give --python_path" >&2
+  exit 1
+fi
 root=$(cd ../../.. && pwd)
 export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
 [[ -n $id ]] && export CUDA_VISIBLE_DEVICES=$id
@@ -104,7 +108,8 @@ options=${train_options[*]:-}
 options=${options:-$(<"$exp_dir/.options")}
 
 init=()
-if [[ $pretrain == true ]]; then
+# What was begun with a pre-training goes on with it, though only options of train.py are kept.
+if [[ $pretrain == true || -d $exp_dir/pretrain ]]; then
   run_stage 2 "$exp_dir/.stage2.completed" "$options" \
     run_train "$exp_dir/pretrain" --phase pretrain "${train_options[@]}"
   init=(--init "$exp_dir/pretrain/best_model.pth")

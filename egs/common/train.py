@@ -4,6 +4,7 @@ cd egs/demo/KaraokeNet && python ../../common/train.py --exp_dir exp/mine --data
 """
 
 import argparse
+import inspect
 import logging
 import sys
 from dataclasses import fields
@@ -12,7 +13,7 @@ from pathlib import Path
 import torch
 import yaml
 
-from asteroid_karaoke import KaraokeNet, manifest
+from asteroid_karaoke import KaraokeNet, manifest, maskers
 from asteroid_karaoke.batches import worker_complaint
 from asteroid_karaoke.datasets import (
     EpochSampler,
@@ -41,7 +42,7 @@ def main(conf: dict) -> None:
     if conf["training"]["threads"]:
         torch.set_num_threads(conf["training"]["threads"])
 
-    model = KaraokeNet(**conf["net"])
+    model = build(conf["net"])
     if paths["init"]:
         start_from(model, paths["init"])
     model.train()
@@ -58,6 +59,12 @@ def main(conf: dict) -> None:
     )
     val_set = SongDataset(manifest.read(folder / "valid.jsonl"), int(model.sample_rate))
     train(conf, model, train_set, val_set, EpochSampler(len(train_set)), paths["resume"])
+
+
+def build(net: dict) -> KaraokeNet:
+    """The network that the conf asks for; ``size`` is only for maskers that come in several."""
+    arguments = inspect.signature(maskers.get(net["masker"])).parameters
+    return KaraokeNet(**{key: net[key] for key in net if key != "size" or key in arguments})
 
 
 def read_defaults(exp_dir: Path) -> dict:
