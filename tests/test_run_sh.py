@@ -145,6 +145,27 @@ def test_an_experiment_goes_on_with_what_it_was_begun_with(experiment):
     assert "Traceback" not in other.stdout + other.stderr
 
 
+def test_a_pretraining_that_was_broken_off_goes_on_as_it_was_begun(tmp_path):
+    """With a stand-in for Python that writes down how train.py is called, and breaks off."""
+    recipe = tmp_path / "egs" / "demo" / "KaraokeNet"
+    shutil.copytree(DEMO, recipe, ignore=shutil.ignore_patterns("exp", "data"))
+    (tmp_path / "egs" / "common").symlink_to(ROOT / "egs" / "common")
+    (recipe / "data").mkdir()
+    for name in ("train", "valid"):
+        (recipe / "data" / f"{name}.jsonl").write_text("")
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\n[ "$1" = -c ] && exit\necho "$@" >> calls\nexit 1\n')
+    python.chmod(0o755)
+    command = [recipe / "run.sh", "--stage", "2", "--tag", "t", "--python_path", python]
+    begun = ["--pretrain", "true", "--size", "tiny", "--lr", "0.001"]
+    for options in (begun, [], begun, ["--num_workers", "2"]):
+        subprocess.run([*command, *options], capture_output=True)
+    calls = (recipe / "calls").read_text().splitlines()
+    assert all("--phase pretrain --size tiny --lr 0.001" in call for call in calls)
+    assert len(calls) == 4 and calls[0] == calls[1] == calls[2]
+    assert calls[3] == calls[0] + " --num_workers 2"
+
+
 def test_any_masker_trains_with_a_conf_that_has_a_size():
     build = runpy.run_path(str(ROOT / "egs" / "common" / "train.py"))["build"]
     for name in maskers.MASKERS:

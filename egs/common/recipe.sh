@@ -102,14 +102,19 @@ if [[ -f $exp_dir/.data && $(<"$exp_dir/.data") != "$data" ]]; then
   exit 1
 fi
 echo "$data" >"$exp_dir/.data"
-# Without options an experiment goes on with those it was begun with.
-options=${train_options[*]:-}
-[[ -f $exp_dir/.options ]] || echo "$options" >"$exp_dir/.options"
-options=${options:-$(<"$exp_dir/.options")}
+# An experiment goes on as it was begun, unless told otherwise: its first line is --pretrain, the others are train.py's.
+if [[ -f $exp_dir/.options ]]; then
+  mapfile -t begun <"$exp_dir/.options"
+  [[ ${begun[0]} == true ]] && pretrain=true
+  # Of an option that is there twice, train.py takes the last.
+  [[ ${train_options[*]} == "${begun[*]:1}" ]] || train_options=("${begun[@]:1}" "${train_options[@]}")
+else
+  printf '%s\n' "$pretrain" "${train_options[@]}" >"$exp_dir/.options"
+fi
+options="--pretrain $pretrain ${train_options[*]}"
 
 init=()
-# What was begun with a pre-training goes on with it, though only options of train.py are kept.
-if [[ $pretrain == true || -d $exp_dir/pretrain ]]; then
+if [[ $pretrain == true ]]; then
   run_stage 2 "$exp_dir/.stage2.completed" "$options" \
     run_train "$exp_dir/pretrain" --phase pretrain "${train_options[@]}"
   init=(--init "$exp_dir/pretrain/best_model.pth")
