@@ -156,9 +156,10 @@ def test_auto_takes_the_fastest_that_is_there(model, monkeypatch, there, bfloat1
     assert accelerate(model)[1] == expected
 
 
-def test_auto_goes_on_with_torch_where_another_fails(model, monkeypatch, caplog):
+@pytest.mark.parametrize("error", (RuntimeError, ImportError))
+def test_auto_goes_on_with_torch_where_another_fails(model, monkeypatch, caplog, error):
     def broken(*_):
-        raise RuntimeError("the plugin is broken")
+        raise error("the plugin is broken")
 
     monkeypatch.setattr(backends, "installed", lambda name: True)
     monkeypatch.setattr(backends, "has_bfloat16", lambda: False)

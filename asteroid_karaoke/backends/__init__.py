@@ -92,7 +92,10 @@ def _accelerated(model: KaraokeNet, backend: str, precision: str | None) -> tupl
     else:
         from . import compiled
 
-        network: Any = compiled.network(model, backend, precision)
+        try:
+            network: Any = compiled.network(model, backend, precision)
+        except ImportError as error:  # it is installed, but does not load
+            raise RuntimeError(f"backend {backend} does not load: {error}") from error
         # In place of the method: the instance's attribute comes first.
         fast.masker.network = network
     return fast, f"{backend}, {precision}"
