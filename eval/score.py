@@ -91,8 +91,11 @@ def load_all(names: list[str]) -> dict[str, tuple]:
     """Systems by their names, each with its version and facts, but for peers that are not here."""
     loaded = {}
     for name in names:
+        title = Path(name).stem
+        if title in loaded:
+            raise ValueError(f"two systems are called {title!r}: copy one to a name of its own")
         try:
-            loaded[Path(name).stem] = load(name)
+            loaded[title] = load(name)
         except FileNotFoundError as error:
             if name not in PEERS:
                 raise

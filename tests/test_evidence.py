@@ -121,6 +121,15 @@ def test_a_record_holds_what_is_needed_to_repeat_it(scripts, song, tmp_path, mon
 
 
 @needs_openunmix
+def test_systems_of_one_name_are_refused(scripts, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        torch.save(KaraokeNet(size="tiny").serialize(), tmp_path / name / "best_model.pth")
+    names = [str(tmp_path / name / "best_model.pth") for name in ("a", "b")]
+    with pytest.raises(ValueError, match="two systems are called 'best_model'"):
+        scripts.score.load_all(names)
+
+
 def test_open_unmix_without_its_weights_is_left_out_in_words(scripts):
     with pytest.raises(FileNotFoundError, match=r"Open-Unmix: its weights can not be fetched"):
         scripts.peers.PEERS["openunmix"]()
