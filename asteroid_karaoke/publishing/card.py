@@ -17,8 +17,9 @@ from ..results import table
 LICENCES = {True: "CC BY-NC-SA 4.0", False: "CC BY-SA 4.0"}
 INTENDED_USE = "Karaoke versions of songs, and research on source separation."
 LIMITS = (
-    "Lead and backing voices are not told apart. Music unlike the works below, and instruments "
-    "that sing, such as strings, leak more. The scores are those of the songs named, and no others."
+    "Lead and backing voices are not told apart. In music unlike the works below more of the voice "
+    "remains, and instruments that sing, such as strings, are taken out with it. The scores hold "
+    "for the songs that were scored, and no others."
 )
 #: Floor and ceiling, without which a score says little.
 ENDS = {FLOOR: " (floor)", CEILING: " (ceiling)"}
@@ -37,6 +38,7 @@ class Facts:
         model_args: What the network was built with.
         sha256: Of the weights' file ``model.pth``.
         training: What it was trained with, by groups.
+        labels: Where the works' stems come from, if not from those who recorded them.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Facts:
     model_args: Mapping[str, Any]
     sha256: str
     training: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    labels: str = ""
 
     @property
     def licence(self) -> str:
@@ -110,8 +113,8 @@ def _body(facts: Facts) -> list[str]:
         lines += [table(shown, whole_songs=True) + "\n"]
     lines += [
         "## Data\n",
-        f"Trained on {len(facts.works)} work{'s' * (len(facts.works) != 1)}. The weights are "
-        f"licensed under {facts.licence}: works that forbid commercial use are "
+        f"Trained on the works below, a row for each author and licence. {facts.labels}".strip(),
+        f"The weights are licensed under {facts.licence}: works that forbid commercial use are "
         f"{'' if 'NC' in facts.licence else 'not '}among them.\n",
         "| work | author | licence | commercial use |",
         "| --- | --- | --- | --- |",
@@ -133,7 +136,7 @@ def _row(work: Mapping[str, Any]) -> str:
     cells = [
         (
             f"[{line(work[name])}]({line(work[f'{name}_link'])})"
-            if work.get(f"{name}_link")
+            if str(work.get(f"{name}_link")).startswith(("https://", "http://"))
             else line(work[name])
         )
         for name in ("title", "author", "license")

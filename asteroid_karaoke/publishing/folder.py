@@ -64,6 +64,7 @@ def _shipped(weights: Path) -> tuple[Facts, dict[str, Any]]:
         model_args=told["model_args"],
         sha256=told["sha256"],
         training={"hours of training": {"on two cores": told["hours_of_training"]}},
+        labels=told["labels"],
     )
     return facts, conf
 
