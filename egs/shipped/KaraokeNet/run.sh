@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The weights that ship: five hours of freely available songs, a teacher's labels, days of two cores. See README.md.
+# The weights that ship: five hours of freely available songs, a teacher's labels. See README.md.
 #
 #   ./run.sh --source_dir DIR --tag long
 #   ./run.sh --stage 3 --tag long     # go on with exp/train_KaraokeNet_long
