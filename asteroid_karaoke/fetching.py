@@ -79,14 +79,22 @@ def _fetch(address: str, folder: Path, max_seconds: float) -> tuple[Path, str]:
         ) from error
     messages = _Messages(max_seconds)
     with yt_dlp.YoutubeDL(_options(folder, messages)) as downloader:
-        info = downloader.extract_info(address)
-    for download in (info or {}).get("requested_downloads", ()):
+        info = _first(downloader.extract_info(address))
+    for download in info.get("requested_downloads", ()):
         path = Path(download.get("filepath", ""))
         # Its return code is 0 for what it refused, too.
         if path.is_file():
-            return path, str((info or {}).get("title") or "song")
+            return path, str(info.get("title") or "song")
     reason = messages.why or messages.last or "nothing came"
     raise ValueError(f"{address} can not be fetched: {reason}")
+
+
+def _first(info: dict[str, Any] | None) -> dict[str, Any]:
+    """What yt-dlp knows of the song itself: of a search or a list, its only entry."""
+    while info and info.get("entries"):
+        info = info["entries"][0]
+    # None: an entry that failed.
+    return info or {}
 
 
 def _options(folder: Path, messages: "_Messages") -> dict[str, Any]:
