@@ -2,7 +2,6 @@
 
 import io
 import socket
-import time
 
 import matplotlib.image
 import numpy as np
@@ -14,7 +13,6 @@ pytest.importorskip("uvicorn")
 from serving import RATE, serving, song, tiny_weights, wait
 
 from asteroid_karaoke import audio
-from asteroid_karaoke.web import render
 from asteroid_karaoke.web.limits import Limits
 from asteroid_karaoke.web.server import PAGE
 
@@ -290,32 +288,6 @@ def test_what_can_not_be_played_is_refused(server, ready, order):
     path = f"/api/songs/{ready['id']}/renderings"
     status, _, answer = server.ask(path, "POST", order)
     assert status == 422 and "expected" in answer["error"]
-
-
-def test_what_nobody_waits_for_is_given_up(server, ready, monkeypatch):
-    """Somebody who steps through the keys has the server work on the last one alone."""
-    pytest.importorskip("python_stretch")
-    blocks = []
-
-    class Slow:
-        def __init__(self, *_):
-            pass
-
-        def __call__(self, both, last=False):
-            blocks.append(both)
-            time.sleep(0.05)
-            return both
-
-    monkeypatch.setattr(render, "Stretcher", Slow)
-    monkeypatch.setattr(render, "_READ_FRAMES", 500)
-    body = b'{"key": 3}'
-    head = f"POST /api/songs/{ready['id']}/renderings HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-    with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        wait(lambda: "rendered" in server.ask(f"/api/songs/{ready['id']}")[2], "the rendering")
-    wait(lambda: "rendered" not in server.ask(f"/api/songs/{ready['id']}")[2], "its end")
-    assert len(blocks) < 3 * RATE / 500
-    assert server.ask(f"/api/songs/{ready['id']}/sound?key=3")[0] == 404
 
 
 def test_orders_that_are_none(server, ready):

@@ -8,6 +8,7 @@ same places in both, and so the tracks stay together to the sample.
 import hashlib
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,6 @@ from .limits import Refused, Stopped
 #: Of one song, so many files to save and renderings to play are kept, besides the first.
 _KEPT = 4
 _READ_FRAMES = 1 << 16
-#: One at a time: each takes a core, and separating goes on meanwhile.
-_TURN = threading.Semaphore(1)
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -52,7 +51,7 @@ def to_play(job: Job, knobs: Knobs, stop: threading.Event) -> Path:
         OSError: The disk is full.
         RuntimeError: The library that stretches is not installed.
     """
-    with _Turn(job, stop):
+    with _held(job):
         return lay_out(job, knobs, stop)
 
 
@@ -89,7 +88,7 @@ def to_save(job: Job, stem: str, format: str, knobs: Knobs, stop: threading.Even
     options = OutputOptions(format=format, stems=(stem,), overwrite=True, knobs=knobs)
     word = hashlib.sha256(repr((stem, format, knobs)).encode()).hexdigest()[:16]
     folder = job.folder / "save" / word
-    with _Turn(job, stop):
+    with _held(job):
         made = [*folder.glob("*")]
         if made:
             return made[0]
@@ -117,25 +116,16 @@ def _save(job: Job, folder: Path, stem: str, options: OutputOptions, stop: threa
     return path
 
 
-class _Turn:
-    """Holds the job, one song at a time, unless it is stopped or gone."""
-
-    def __init__(self, job: Job, stop: threading.Event) -> None:
-        self._job, self._stop = job, stop
-
-    def __enter__(self) -> None:
-        while not _TURN.acquire(timeout=0.2):
-            if self._stop.is_set() or self._job.stop.is_set():
-                raise Stopped
-        self._job.lock.acquire()
-        if self._job.stop.is_set():
-            self.__exit__()
+@contextmanager
+def _held(job: Job) -> Iterator[None]:
+    """Holds the job, unless it is gone."""
+    with job.lock:
+        if job.stop.is_set():
             raise Refused("This song was deleted.", 404)
-
-    def __exit__(self, *_: object) -> None:
-        self._job.rendered = None
-        self._job.lock.release()
-        _TURN.release()
+        try:
+            yield
+        finally:
+            job.rendered = None
 
 
 def _tracks(job: Job, knobs: Knobs, stop: threading.Event) -> Iterator[Pair]:

@@ -5,9 +5,10 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -26,7 +27,6 @@ from .store import Store
 #: is no upload, in bytes.
 _PATIENCE_SECONDS, _DRAIN_SECONDS = 30.0, 2.0
 _LARGEST_ORDER = 1 << 14
-_Result = TypeVar("_Result")
 
 
 class Routes:
@@ -41,6 +41,9 @@ class Routes:
 
     def __init__(self, jobs: Jobs, store: Store, limits: Limits, able: dict[str, bool]) -> None:
         self._jobs, self._store, self._limits, self._able = jobs, store, limits, able
+        # One at a time: each takes a core, and separating goes on meanwhile. Those that wait hold
+        # none of the threads that look at uploads.
+        self._renderer = ThreadPoolExecutor(1, "renderer")
 
     def all(self) -> list[BaseRoute]:
         """All of them."""
@@ -192,7 +195,7 @@ class Routes:
     async def render(self, request: Request) -> Response:
         """Make the sound of a key and tempo, and say how long it is."""
         job, knobs = self._ready(request), self._knobs(await self._order(request))
-        path = await _in_thread(request, job, lambda stop: render.to_play(job, knobs, stop))
+        path = await self._rendered(request, job, lambda stop: render.to_play(job, knobs, stop))
         return JSONResponse({"frames": path.stat().st_size // 8})
 
     async def sound(self, request: Request) -> Response:
@@ -219,7 +222,7 @@ class Routes:
         if stem not in STEMS or format not in FORMATS:
             raise Refused(f"There is no {stem!r} in the format {format!r}.", 422)
         knobs = self._knobs(order)
-        path = await _in_thread(
+        path = await self._rendered(
             request, job, lambda stop: render.to_save(job, stem, format, knobs, stop)
         )
         url = f"/api/songs/{job.id}/files/{path.parent.name}"
@@ -233,6 +236,26 @@ class Routes:
         if not made:
             raise Refused("This file is not there any more: save it again.", 404)
         return FileResponse(made[0], media_type="application/octet-stream", filename=made[0].name)
+
+    async def _rendered(
+        self, request: Request, job: Job, function: Callable[[threading.Event], Path]
+    ) -> Path:
+        """Run a rendering when it is its turn, and end it where nobody waits for it any more."""
+        stop = threading.Event()
+        made = asyncio.get_running_loop().run_in_executor(self._renderer, function, stop)
+        try:
+            while not (await asyncio.wait({made}, timeout=0.25))[0]:
+                if job.stop.is_set() or await request.is_disconnected():
+                    raise Stopped
+            return made.result()
+        except Stopped as error:
+            raise Refused("Stopped.", 409) from error
+        except (OSError, ValueError, RuntimeError) as error:
+            raise Refused(told(job, error), 422) from error
+        finally:
+            # However it ends, also where the server does: what runs stops, what waits never runs.
+            stop.set()
+            made.cancel()
 
     def _knobs(self, order: Any) -> Knobs:
         try:
@@ -258,20 +281,3 @@ class Routes:
         if not isinstance(order, dict):
             raise Refused("Expected a JSON object.", 422)
         return order
-
-
-async def _in_thread(
-    request: Request, job: Job, function: Callable[[threading.Event], _Result]
-) -> _Result:
-    """Run what takes long, and end it where nobody waits for it any more."""
-    stop = threading.Event()
-    task = asyncio.ensure_future(asyncio.to_thread(function, stop))
-    while not (await asyncio.wait({task}, timeout=0.25))[0]:
-        if await request.is_disconnected():
-            stop.set()
-    try:
-        return task.result()
-    except Stopped as error:
-        raise Refused("Stopped.", 409) from error
-    except (OSError, ValueError, RuntimeError) as error:
-        raise Refused(told(job, error), 422) from error
