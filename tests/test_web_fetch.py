@@ -1,5 +1,7 @@
 """Songs from addresses: which are fetched, and what a download may do on the machine."""
 
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -67,6 +69,37 @@ def test_a_download_can_be_stopped(tmp_path):
     stop.set()
     with pytest.raises(fetch.Stopped):
         fetch.fetch("http://127.0.0.1:9/", tmp_path, Limits(private_addresses=True), stop)
+
+
+#: What yt-dlp does in its folder, again and again.
+RESTLESS = """
+import os
+for _ in range(1000):
+    os.mkdir("parts")
+    open("parts/song.part", "w").close()
+    os.rename("parts/song.part", "song")
+    os.remove("song")
+    os.rmdir("parts")
+print("done")
+"""
+
+
+@pytest.mark.parametrize(("size", "taken"), [(1000, True), (1001, False)])
+def test_files_that_come_and_go_break_no_download_off(tmp_path, monkeypatch, size, taken):
+    monkeypatch.setattr(fetch, "_LOOK_SECONDS", 0.0001)
+    (tmp_path / "kept").write_bytes(bytes(size))
+    words = [sys.executable, "-c", RESTLESS]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(words, cwd=tmp_path, start_new_session=True, **pipes)
+    order = (process, "", tmp_path, Limits(max_bytes=1000), threading.Event())
+    try:
+        if taken:
+            assert fetch._wait(*order) == "done\n"
+        else:
+            with pytest.raises(fetch.Refused, match="larger than"):
+                fetch._wait(*order)
+    finally:
+        fetch._end(process)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import urlsplit
@@ -110,7 +111,7 @@ def _wait(
             given = None
         if stop.is_set():
             raise Stopped
-        if sum(path.stat().st_size for path in _files(folder)) > limits.max_bytes:
+        if _size(folder) > limits.max_bytes:
             raise Refused(
                 f"The song is larger than {limits.max_bytes / 1e6:.0f} MB, the most that this "
                 "server takes.",
@@ -118,8 +119,15 @@ def _wait(
             )
 
 
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+def _size(folder: Path) -> int:
+    """Bytes below a folder, in which yt-dlp renames and deletes files meanwhile."""
+    size = 0
+    # Not Path.rglob: it fails where a folder goes.
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                size += Path(place, name).stat().st_size
+    return size
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
