@@ -120,10 +120,19 @@ def test_the_open_internet_alone_is_reached(address, good):
 def test_a_download_starts_no_programs_but_what_runs_youtubes_player():
     for event, arguments in (
         ("subprocess.Popen", ("/usr/bin/ffmpeg", [], None, None)),
+        # As on Windows, where the line alone is given.
+        ("subprocess.Popen", (None, "ffmpeg deno", None, None)),
+        ("subprocess.Popen", (None, r'"C:\Program Files\deno\ffmpeg.exe" -i', None, None)),
+        ("subprocess.Popen", (None, "", None, None)),
         ("os.system", (b"rm",)),
         ("socket.connect", (None, ("127.0.0.1", 80))),
         ("socket.connect", (None, "/run/docker.sock")),
     ):
         with pytest.raises(PermissionError):
             fetch._guard(event, arguments)
-    fetch._guard("subprocess.Popen", ("/usr/bin/deno", [], None, None))
+    for arguments in (
+        ("/usr/bin/deno", []),
+        (None, "node --version"),
+        (None, r'"C:\Program Files\deno\Deno.EXE" run -'),
+    ):
+        fetch._guard("subprocess.Popen", (*arguments, None, None))

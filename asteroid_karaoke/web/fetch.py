@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -164,9 +164,19 @@ def _guard(event: str, arguments: tuple[Any, ...]) -> None:
             "--private-addresses allows it"
         )
     if event in _PROGRAMS:
-        program = PurePath(os.fsdecode(arguments[0] or "")).stem.lower()
+        program = _program(arguments)
         if event != "subprocess.Popen" or program not in _RUNTIMES:
             raise PermissionError(f"{program or event} may not be started by a download")
+
+
+def _program(arguments: tuple[Any, ...]) -> str:
+    """The name of what is to be started, as the audit event's arguments tell it."""
+    if arguments[0] is not None:
+        return PurePath(os.fsdecode(arguments[0])).stem.lower()
+    # On Windows a line is all that is given; its first word is in quotes where it has spaces.
+    line: str = arguments[1]
+    first = line.split('"')[1] if line.startswith('"') else line.partition(" ")[0]
+    return PureWindowsPath(first).stem.lower()
 
 
 def _main() -> None:
