@@ -15,6 +15,7 @@ pytest.importorskip("uvicorn")
 from serving import tiny_weights
 
 from asteroid_karaoke import cli
+from asteroid_karaoke.web.server import listen
 
 
 def test_a_port_that_is_taken_is_named(capsys, tmp_path):
@@ -22,6 +23,16 @@ def test_a_port_that_is_taken_is_named(capsys, tmp_path):
         port = str(other.getsockname()[1])
         assert cli.main(["serve", "--port", port, "--model", str(tiny_weights(tmp_path))]) == 2
     assert f"port {port}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("system", "reused"), [("posix", True), ("nt", False)])
+def test_a_port_is_taken_again_only_where_that_robs_nobody(system, reused, monkeypatch):
+    """Windows' SO_REUSEADDR lets two programs listen at one port."""
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "name", system)
+        listener = listen("127.0.0.1", 0)
+    with listener:
+        assert bool(listener.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)) is reused
 
 
 @pytest.mark.parametrize("option", [["--port", "70000"], ["--max-size", "0"], ["--jobs", "x"]])
