@@ -17,8 +17,24 @@ from .audio import split_source
 from .inputs import STANDARD_INPUT, Song
 from .parts import hidden
 
-#: Sound alone where it is offered, in stereo where there is a choice, else a small picture.
-_FORMAT = "bestaudio[audio_channels<=?2]/bestaudio/best[height<=?480]/best"
+#: What yt-dlp is told, whoever fetches.
+OPTIONS: dict[str, Any] = {
+    # Sound alone where it is offered, in stereo where there is a choice, else a small picture.
+    "format": "bestaudio[audio_channels<=?2]/bestaudio/best[height<=?480]/best",
+    "noplaylist": True,
+    "playlist_items": "1",
+    # Its errors, and its own bugs, cost one song and come as messages.
+    "ignoreerrors": True,
+    "skip_unavailable_fragments": False,
+    # YouTube's player is a program; any of these can run it.
+    "js_runtimes": {"deno": {}, "node": {}, "bun": {}, "quickjs": {}},
+    # Containers stay as they were served, with ffmpeg and without.
+    "fixup": "never",
+    "updatetime": False,
+    "cachedir": False,
+    "noprogress": True,
+    "color": "never",
+}
 #: No song is larger, in bytes.
 _LARGEST = 4 << 30
 
@@ -80,11 +96,9 @@ def _fetch(address: str, folder: Path, max_seconds: float) -> tuple[Path, str]:
     messages = _Messages(max_seconds)
     with yt_dlp.YoutubeDL(_options(folder, messages)) as downloader:
         info = _first(downloader.extract_info(address))
-    for download in info.get("requested_downloads", ()):
-        path = Path(download.get("filepath", ""))
-        # Its return code is 0 for what it refused, too.
-        if path.is_file():
-            return path, str(info.get("title") or "song")
+    path = landed(info)
+    if path is not None:
+        return path, str(info.get("title") or "song")
     reason = messages.why or messages.last or "nothing came"
     raise ValueError(f"{address} can not be fetched: {reason}")
 
@@ -97,47 +111,61 @@ def _first(info: dict[str, Any] | None) -> dict[str, Any]:
     return info or {}
 
 
+def landed(info: dict[str, Any]) -> Path | None:
+    """The file that yt-dlp left. Its return code says nothing: it is 0 for a refused one, too."""
+    for download in info.get("requested_downloads", ()):
+        path = Path(download.get("filepath", ""))
+        if path.is_file():
+            return path
+    return None
+
+
 def _options(folder: Path, messages: "_Messages") -> dict[str, Any]:
     return {
-        "format": _FORMAT,
+        **OPTIONS,
         "paths": {"home": str(folder)},
         # No title in the name: it would be the server's.
         "outtmpl": {"default": "song.%(ext)s"},
-        "noplaylist": True,
-        "playlist_items": "1",
         "match_filter": messages.refuse,
         "max_filesize": _LARGEST,
-        "ignoreerrors": True,
         "retries": 5,
         "fragment_retries": 5,
-        "skip_unavailable_fragments": False,
         "extractor_retries": 1,
         "socket_timeout": 20,
-        # YouTube's player is a program; any of these can run it.
-        "js_runtimes": {"deno": {}, "node": {}, "bun": {}, "quickjs": {}},
-        "fixup": "never",
-        "updatetime": False,
-        "cachedir": False,
         "logger": messages,
-        "noprogress": True,
-        "color": "never",
     }
 
 
-class _Messages:
-    """What yt-dlp says of a song, and what it is not to fetch."""
+class Messages:
+    """What yt-dlp says of a song: its logger.
 
-    def __init__(self, max_seconds: float) -> None:
-        self.why, self.last, self._max_seconds = "", "", max_seconds
+    Attributes:
+        why: Its first error, or why the song was refused.
+        last: Its last line: there are refusals that are no errors to it.
+    """
+
+    def __init__(self) -> None:
+        self.why, self.last = "", ""
 
     def debug(self, message: str) -> None:
+        """Note a line."""
         self.last = message
 
     def warning(self, message: str) -> None:
+        """Note a line."""
         self.last = message
 
     def error(self, message: str) -> None:
-        self.why = self.why or message.strip().removeprefix("ERROR: ")
+        """Note an error; blank lines stand for tracebacks."""
+        self.why = self.why or message.strip().removeprefix("ERROR:").strip()
+
+
+class _Messages(Messages):
+    """The same, and what is not to be fetched."""
+
+    def __init__(self, max_seconds: float) -> None:
+        super().__init__()
+        self._max_seconds = max_seconds
 
     def refuse(self, info: dict[str, Any], *, incomplete: bool) -> str | None:
         """Why not to fetch a video, or None."""

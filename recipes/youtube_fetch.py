@@ -18,12 +18,12 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
+from asteroid_karaoke import fetching
+
 from .youtube_faults import Kind, NotFetched, classify
 from .youtube_lists import Track
 from .youtube_records import describe, listen, recall, write
 
-#: Sound alone where it is offered, in stereo where there is a choice, and else a small picture.
-_FORMAT = "bestaudio[audio_channels<=?2]/bestaudio/best[height<=?480]/best"
 #: No track is as large, in bytes.
 _MAX_SIZE = 2 << 30
 #: The longest wait before a broken transfer is taken up, in s.
@@ -145,18 +145,13 @@ class _Downloader:
             return min(2.0**n, _LONGEST_WAIT) if manners.pause else 0.0
 
         return {
-            "format": _FORMAT,
+            **fetching.OPTIONS,
             "paths": {"home": str(self._under_way)},
             "download_archive": self._archive,
-            "noplaylist": True,
-            "playlist_items": "1",
             "match_filter": self._messages.refuse,
             "max_filesize": _MAX_SIZE,
-            # Its errors, and its own bugs, cost one track and come as messages.
-            "ignoreerrors": True,
             "retries": manners.retries,
             "fragment_retries": manners.retries,
-            "skip_unavailable_fragments": False,
             # Not more: where there is no network, that is to be known soon.
             "extractor_retries": min(manners.retries, 1),
             "retry_sleep_functions": {"http": wait, "fragment": wait, "extractor": wait},
@@ -165,15 +160,7 @@ class _Downloader:
             "max_sleep_interval": 2 * manners.pause,
             "sleep_interval_requests": 0.75 if manners.pause else 0.0,
             "cookiefile": manners.cookies,
-            # YouTube's player is a program; any of these can run it.
-            "js_runtimes": {"deno": {}, "node": {}, "bun": {}, "quickjs": {}},
-            # Containers stay as they were served, with ffmpeg and without.
-            "fixup": "never",
-            "updatetime": False,
-            "cachedir": False,
             "logger": self._messages,
-            "noprogress": True,
-            "color": "never",
         }
 
     def __enter__(self) -> "_Downloader":
@@ -200,8 +187,8 @@ class _Downloader:
         self._archive.intersection_update(self._known)
         # The format is in the name: a transfer is not taken up with another format's bytes.
         self._ydl.params["outtmpl"] = {"default": f"{track.key}.%(format_id)s.%(ext)s"}
-        info = self._ydl.extract_info(track.url)
-        path = _landed(info)
+        info = self._ydl.extract_info(track.url) or {}
+        path = fetching.landed(info)
         if path is None:
             raise classify(self._messages.why or self._messages.last)
         try:
@@ -223,28 +210,12 @@ class _Downloader:
         return "" if generic else self._archive_id(info["extractor_key"], info["id"])
 
 
-class _Messages:
-    """What yt-dlp says of a track, and what it is not to fetch.
-
-    Attributes:
-        why: Its first error, or why the track was refused.
-        last: Its last line: there are refusals that are no errors to it.
-    """
-
-    def __init__(self) -> None:
-        self.forget()
+class _Messages(fetching.Messages):
+    """What yt-dlp says of a track, and what it is not to fetch."""
 
     def forget(self) -> None:
         """Begin a new track."""
         self.why, self.last = "", ""
-
-    def debug(self, message: str) -> None:
-        """Note a line."""
-        self.last = message
-
-    def error(self, message: str) -> None:
-        """Note an error; blank lines stand for tracebacks."""
-        self.why = self.why or message.strip()
 
     def warning(self, message: str) -> None:
         """Show the one warning that explains all failures to come."""
@@ -260,12 +231,3 @@ class _Messages:
             reason = "is a live broadcast: wait for its end"
         self.why = self.why or reason or ""
         return reason
-
-
-def _landed(info: dict | None) -> Path | None:
-    """The file that yt-dlp left. Its return code says nothing: it is 0 for a refused one, too."""
-    for download in (info or {}).get("requested_downloads", ()):
-        path = Path(download.get("filepath", ""))
-        if path.is_file():
-            return path
-    return None
