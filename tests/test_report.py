@@ -182,6 +182,17 @@ def test_worst_median_and_best_are_that(report, found):
         assert 'class="note"' not in article
 
 
+def test_the_songs_of_an_oracle_are_not_shown_unless_asked_for(found):
+    songs = found["my corpus"]["my model"]
+    scores_of = {"x": {"my model": songs, "ideal_ratio_mask": songs, "ideal_complex_mask": songs}}
+    shown = page.make_report(scores_of).html
+    assert "Worst song of my model<" in shown
+    assert "of ideal complex mask<" not in shown
+    assert "Worst song of ideal complex mask<" in (
+        page.make_report(scores_of, "ideal_complex_mask").html
+    )
+
+
 @pytest.mark.parametrize("count", (0, 1, 2, 4))
 def test_few_songs_are_not_shown_twice(found, count):
     score, *_ = found["my corpus"]["my model"].values()

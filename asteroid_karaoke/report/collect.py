@@ -18,11 +18,13 @@ from ..results import COUNTS, FRAME_METRICS, SONG_METRICS, STEMS, summarise
 
 #: Baselines of :mod:`asteroid_karaoke.baselines` that a score is read between.
 FLOOR, CEILING = "mixture", "ideal_ratio_mask"
+#: A ceiling above that one: its mask gives phases too.
+COMPLEX_CEILING = "ideal_complex_mask"
 #: How the systems that everybody has are called where people read.
 LABELS = {
     FLOOR: "mixture as estimate",
     CEILING: "ideal ratio mask",
-    "ideal_complex_mask": "ideal complex mask",
+    COMPLEX_CEILING: "ideal complex mask",
     "channel_inverted": "one channel inverted",
     "median_filters": "median filters",
     "repet_sim": "REPET-SIM",
@@ -68,6 +70,11 @@ def label(system: str) -> str:
     return LABELS.get(system, system)
 
 
+def is_tested(system: str) -> bool:
+    """Whether a system is neither floor nor ceiling."""
+    return system not in (FLOOR, CEILING, COMPLEX_CEILING)
+
+
 def collect(results: Iterable[str | os.PathLike], audio: str | os.PathLike | None = None) -> Scores:
     """Read results of any of the kinds above.
 
@@ -94,7 +101,7 @@ def collect(results: Iterable[str | os.PathLike], audio: str | os.PathLike | Non
             for song, score in songs.items():
                 if audio is not None:
                     score.audio |= _estimates(Path(audio) / system / song)
-                    score.audio |= _estimates(Path(audio) / song) if _tested(system) else {}
+                    score.audio |= _estimates(Path(audio) / song) if is_tested(system) else {}
     return {
         corpus: dict(sorted(systems.items(), key=lambda item: _place(item[0])))
         for corpus, systems in found.items()
@@ -106,13 +113,8 @@ def _name(folder: Path) -> str:
     return folder.absolute().name if folder.name else folder.resolve().name
 
 
-def _tested(system: str) -> bool:
-    """Whether a system is neither floor nor ceiling."""
-    return system not in (FLOOR, CEILING, "ideal_complex_mask")
-
-
 def _place(system: str) -> int:
-    return {FLOOR: 0, "ideal_complex_mask": 3, CEILING: 2}.get(system, 1)
+    return {FLOOR: 0, COMPLEX_CEILING: 3, CEILING: 2}.get(system, 1)
 
 
 def _add(songs: dict[str, Score], system: str, score: Score) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..parts import write_whole
 from ..results import STEMS
 from . import charts
-from .collect import CEILING, FLOOR, Scores, label
+from .collect import Scores, is_tested, label
 from .sections import Pictures, section
 
 #: Metrics of the table, each with the key in `results.aggregate` and what it means.
@@ -74,7 +74,7 @@ def make_report(scores: Scores, system: str | None = None) -> Report:
     from jinja2 import Environment, StrictUndefined
 
     names = list(dict.fromkeys(name for systems in scores.values() for name in systems))
-    tested = [name for name in names if name not in (FLOOR, CEILING)] or names
+    tested = [name for name in names if is_tested(name)] or names
     if system is not None and system not in names:
         raise ValueError(f"no scores of a system {system!r}: there are {', '.join(names)}")
     chosen = system or tested[-1]
