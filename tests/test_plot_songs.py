@@ -83,6 +83,22 @@ def test_the_sibilants_are_found():
     assert songs.most_sibilant(wav[:, :RATE], RATE) == (0, RATE)
 
 
+def test_the_sibilants_begin_where_they_begin():
+    """The loud part is as many windows long as the picture, and begins with one of them."""
+    windows = 2 * RATE // songs.ZOOM_N_FFT
+    first, stop = (songs.ZOOM_N_FFT * window for window in (20, 20 + windows))
+    wav = 0.01 * noise(5)
+    wav[:, first:stop] *= 100
+    assert songs.most_sibilant(wav, RATE) == (first, first + 2 * RATE)
+
+
+@pytest.mark.parametrize("samples", (1, 511, 512, 2 * RATE - 1, 2 * RATE, 2 * RATE + 1, 45000))
+def test_the_sibilants_of_a_short_song_are_within_it(samples):
+    start, stop = songs.most_sibilant(noise(3)[:, -samples:], RATE)
+    assert 0 <= start < stop <= samples
+    assert stop - start == min(samples, 2 * RATE)
+
+
 def test_waveforms_keep_peaks(tmp_path, monkeypatch):
     """A single loud sample among a million is drawn."""
     drawn = []

@@ -78,9 +78,10 @@ def most_sibilant(voice: np.ndarray, sample_rate: int) -> tuple[int, int]:
     cut = voice[:, : frames * ZOOM_N_FFT].mean(0).reshape(frames, ZOOM_N_FFT)
     power = np.abs(np.fft.rfft(cut * np.hanning(ZOOM_N_FFT))) ** 2
     hertz = np.fft.rfftfreq(ZOOM_N_FFT, 1 / sample_rate)
-    sums = np.cumsum(power[:, (hertz >= SIBILANTS[0]) & (hertz < SIBILANTS[1])].sum(1))
-    width = size // ZOOM_N_FFT
-    start = int(np.argmax(sums[width:] - sums[:-width])) * ZOOM_N_FFT
+    sibilants = power[:, (hertz >= SIBILANTS[0]) & (hertz < SIBILANTS[1])].sum(1)
+    sums = np.convolve(sibilants, np.ones(size // ZOOM_N_FFT), "valid")
+    # The picture is a little longer than the windows in it, and so may the song be.
+    start = min(int(np.argmax(sums)) * ZOOM_N_FFT, voice.shape[1] - size)
     return start, start + size
 
 
