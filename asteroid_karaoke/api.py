@@ -26,7 +26,7 @@ def separate(
 @overload
 def separate(
     song: str | os.PathLike,
-    out_dir: str | os.PathLike = ...,
+    out_dir: str | os.PathLike | None = ...,
     *,
     model: Separator | str | None = ...,
     device: str = ...,
@@ -36,7 +36,7 @@ def separate(
 ) -> dict[str, Path]: ...
 def separate(
     song: np.ndarray | str | os.PathLike,
-    out_dir: str | os.PathLike = ".",
+    out_dir: str | os.PathLike | None = None,
     *,
     sample_rate: int | None = None,
     model: Separator | str | None = None,
@@ -49,7 +49,7 @@ def separate(
 
     Args:
         song: Samples as floats ``(channels, time)`` or ``(time,)``, or a path.
-        out_dir: Folder for the files; not for arrays.
+        out_dir: Folder for the files; not for arrays. None: the working directory.
         sample_rate: Of the samples, in Hz; not for files.
         model: A model, or the name, path or Hub id of one. None: the one that ships. Load it once
             with :meth:`.KaraokeNet.from_pretrained` where there are many songs.
@@ -64,7 +64,8 @@ def separate(
         ``"karaoke"``.
 
     Raises:
-        ValueError: There is no such model or device, or the song can not be taken.
+        ValueError: There is no such model or device, the song can not be taken, or what is for
+            files was given for an array, or the other way round.
         OSError: As :func:`asteroid_karaoke.files.separate_file`.
         TypeError: There is no such option, or the song is neither array nor path.
 
@@ -86,11 +87,19 @@ def separate(
     if isinstance(song, np.ndarray):
         if sample_rate is None:
             raise ValueError("got an array without its sample_rate: give it in Hz")
-        if options:
-            raise ValueError(f"got {', '.join(options)}, which are for files, not for arrays")
+        for_files = [*options] if out_dir is None else ["out_dir", *options]
+        if for_files:
+            raise ValueError(
+                f"got {', '.join(for_files)}, which are for files, not for arrays: leave them out"
+            )
         return separation.separate(
             net, song, sample_rate, batch=batch, device=place, progress=progress
         )
+    if sample_rate is not None:
+        raise ValueError(
+            f"got sample_rate {sample_rate}, which is for arrays, not for files: leave it out"
+        )
+    folder = "." if out_dir is None else out_dir
     return separate_file(
-        net, song, out_dir, OutputOptions(**options), batch=batch, device=place, progress=progress
+        net, song, folder, OutputOptions(**options), batch=batch, device=place, progress=progress
     )

@@ -22,6 +22,18 @@ def test_an_array_becomes_arrays():
         asteroid_karaoke.separate(noise(), sample_rate=RATE, model=Gain(), format="mp3")
 
 
+def test_what_is_for_files_is_refused_with_an_array_and_the_other_way_round(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    audio.write("song.wav", noise(), RATE)
+    with pytest.raises(ValueError, match="got out_dir, which are for files"):
+        asteroid_karaoke.separate(noise(), "karaoke", sample_rate=RATE, model=Gain())
+    with pytest.raises(ValueError, match="got sample_rate 8000, which is for arrays"):
+        asteroid_karaoke.separate("song.wav", sample_rate=8000, model=Gain())
+    assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
+    paths = asteroid_karaoke.separate("song.wav", model=Gain(), device="cpu")
+    assert {path.name for path in tmp_path.iterdir()} >= {path.name for path in paths.values()}
+
+
 def test_what_is_no_song_is_told():
     samples = torch.zeros(2, RATE)
     for song in (samples, samples.tolist(), None):
