@@ -75,7 +75,7 @@ class Ledger:
         return all(self.ours(self.folder / name, record) for name in record.outputs)
 
     def ours(self, path: Path, record: Record) -> bool:
-        """Whether a file is the result that the ledger tells of, or is not there."""
+        """Whether a file is there, and is the result that the ledger tells of."""
         return path.is_file() and sha256(path) == record.outputs.get(self._name(path))
 
     def add(

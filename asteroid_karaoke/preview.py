@@ -7,8 +7,9 @@ How it is wired, with ``reader`` an :class:`asteroid_karaoke.audio.AudioReader`:
     pairs = stream(model, read(reader, part), reader.sample_rate, channels)
     pairs = cut(pairs, part.lead(reader.sample_rate), part.frames)
 
-The part is read with 2 s before and behind it, which :func:`cut` takes away again: so the model
-hears what surrounds it. A preview reads the song twice, so standard input must be kept for it.
+The part is read with :data:`.MARGIN_SECONDS` more before and behind it, so that the model hears
+what surrounds it; :func:`cut` takes them away again. A preview reads the song twice, so standard
+input must be kept for it.
 """
 
 import math
@@ -174,7 +175,7 @@ def most_singing(
 
 def _levels(model: Separator, around: np.ndarray, sample_rate: int) -> np.ndarray:
     """Levels in dB of the voice in each frame of the first second of a sound."""
-    look, frame = round(_LOOK_SECONDS * sample_rate), round(_FRAME_SECONDS * sample_rate)
+    look = round(_LOOK_SECONDS * sample_rate)
     seen = Resampler(sample_rate, int(model.sample_rate), len(around))(around[:, :look], last=True)
     voice = run(model, seen)
     count = round(_LOOK_SECONDS / _FRAME_SECONDS)
