@@ -13,7 +13,8 @@ from pathlib import Path
 
 from .audio import split_source
 
-#: Endings that are taken for songs in a folder; a file that is named by itself may have any.
+#: Endings that are taken for songs, or for stems of one, in a folder; a file that is named by
+#: itself may have any.
 SUFFIXES = frozenset(
     (
         *(".wav", ".wave", ".rf64", ".bwf", ".w64", ".aiff", ".aif", ".aifc", ".au", ".snd"),
@@ -54,6 +55,12 @@ class Song:
     def path(self) -> Path:
         """Its file, with all links followed; one that leads to itself is let be."""
         return Path(os.path.realpath(split_source(self.source)[0]))
+
+
+def named(folder: Path, names: Collection[str]) -> list[Path]:
+    """The sound files in a folder that bear one of these names, with whatever ending; sorted."""
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(p for p in found if p.stem in names and p.suffix.lower() in SUFFIXES)
 
 
 def is_address(text: str) -> bool:

@@ -23,6 +23,8 @@ import numpy as np
 from .parts import write_whole
 
 STEMS = ("vocals", "accompaniment")
+#: What the file of each may be called in a folder of stems, without its ending.
+FILE_NAMES = {"vocals": ("vocals",), "accompaniment": ("accompaniment", "karaoke")}
 #: Measures of each frame, and of a whole song, see `scores.score_song`. In dB but for correlation.
 FRAME_METRICS = ("SDR", "SIR", "SAR", "ISR")
 SONG_METRICS = ("uSDR", "SI-SDR", "correlation", "silence_dB")

@@ -21,8 +21,10 @@ import numpy as np
 from tqdm import tqdm
 
 from . import audio, bsseval, bsseval_fast, cluster, measures
+from .inputs import named
 from .measures import usdr
 from .results import (
+    FILE_NAMES,
     STEMS,
     Record,
     aggregate,
@@ -50,10 +52,6 @@ __all__ = [
     "write_summary",
 ]
 
-#: Names that a stem's file may have in a folder to score, without the suffix.
-FILE_NAMES = {"vocals": ("vocals",), "accompaniment": ("accompaniment", "karaoke")}
-SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".aif", ".aiff"}
-SUFFIXES |= {".au", ".caf", ".w64", ".rf64", ".webm", ".mka"}
 #: What computes the scores of frames; their numbers are the same, their cost is not.
 ENGINES = {"fast": bsseval_fast.evaluate, "museval": bsseval.evaluate}
 
@@ -219,9 +217,7 @@ def _song_folders(folder: Path) -> set[str]:
 
 def _stem_files(folder: Path, stems: Sequence[str] = STEMS) -> list[Path]:
     """The audio files in a folder that bear one of the names of these stems."""
-    names = {name for stem in stems for name in FILE_NAMES[stem]}
-    found = folder.iterdir() if folder.is_dir() else ()
-    return sorted(p for p in found if p.stem in names and p.suffix.lower() in SUFFIXES)
+    return named(folder, {name for stem in stems for name in FILE_NAMES[stem]})
 
 
 def _score_folder(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from asteroid_karaoke.inputs import Song, expand
+from asteroid_karaoke.inputs import Song, expand, named
 
 
 @pytest.fixture
@@ -31,6 +31,15 @@ def test_a_folder_is_all_songs_below_and_keeps_its_shape(library):
     (library / "empty").mkdir()
     with pytest.raises(ValueError, match="empty holds no songs"):
         expand(["empty"])
+
+
+def test_stems_are_found_by_their_names_with_whatever_ending(tmp_path):
+    there = ("vocals.WMA", "karaoke.w64", "vocals.json", "other.wav", "karaoke")
+    for name in there:
+        (tmp_path / name).touch()
+    found = named(tmp_path, ("vocals", "karaoke"))
+    assert [path.name for path in found] == ["karaoke.w64", "vocals.WMA"]
+    assert named(tmp_path / "nowhere", ("vocals",)) == []
 
 
 def test_links_that_go_round_are_not_followed(library):

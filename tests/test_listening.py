@@ -73,6 +73,13 @@ def test_the_order_is_balanced_drawn_and_repeatable():
     assert sum((int(song) % 2 == 0) == (first == "a") for song, first in pairs) < 35
 
 
+@pytest.mark.parametrize("suffix", (".aiff", ".au", ".caf", ".w64", ".webm", ".wma"))
+def test_whatever_separate_writes_is_found(tmp_path, suffix):
+    path = tmp_path / f"song_karaoke{suffix}"
+    path.touch()
+    assert comparison.stem_files(tmp_path, "karaoke") == {"song": path}
+
+
 def test_answers_are_counted_and_tested(folders, tmp_path):
     key = make_page(*folders, seconds=1)
     files = [answer(key, tmp_path / f"{n}.json", "a", str(n)) for n in range(3)]

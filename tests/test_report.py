@@ -216,6 +216,12 @@ def test_what_is_not_at_hand_is_said(folder):
     assert not Tree(report.html).all("audio")
 
 
+def test_estimates_of_any_format_are_at_hand(folder, tmp_path):
+    audio.write(tmp_path / "b" / "vocals.aiff", stems_of(1)[0], RATE)
+    songs = collect.collect([folder / "kept"], tmp_path)["my corpus"]["my model"]
+    assert songs["b"].audio["vocals_estimate"] == (str(tmp_path / "b" / "vocals.aiff"),)
+
+
 def test_all_kinds_of_results_give_the_same_scores(folder, tmp_path, found):
     """A folder by system, one folder, a record, a table, an experiment."""
     rows = {n: score.row for n, score in found["my corpus"]["my model"].items()}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 from scored import RATE, noise
+from sound_files import encode
 
 from asteroid_karaoke import audio, cli, cluster, results, scores
 from asteroid_karaoke.report import collect
@@ -100,6 +101,13 @@ def test_the_engine_is_a_choice_and_part_of_what_was_scored(folders, monkeypatch
         assert reference[key] == pytest.approx(value, abs=2e-5)
     record = json.loads((folders[2] / "test" / "one.json").read_text())
     assert record["song"]["engine"] == "museval"
+
+
+def test_stems_in_any_format_are_read(tmp_path):
+    for name in ("vocals.wma", "karaoke.wma"):
+        encode(tmp_path / name, noise(1, seed=0, channels=2).astype(np.float32), "wmav2")
+    stems, rate = scores.read_stems(tmp_path)
+    assert (len(stems), rate) == (2, 48000)
 
 
 def test_mixed_up_files_are_reported(folders, stems, caplog):

@@ -12,10 +12,12 @@ from ..arguments import shown
 from ..datasets import SongDataset
 from ..loading import DEFAULT_MODEL, DEVICES, UsageError
 from ..preview import parse_time
+from ..results import FILE_NAMES
 from ..separation import separate
 from ..terminal import complain, quiet_libraries, say
 
-MIXTURE, VOICE, KARAOKE = TITLES = ("mixture", "voice", "karaoke")
+VOICE = "voice"
+TITLES = ("mixture", VOICE, "karaoke")
 VIEWS = ("spectrograms", "consonants", "waveforms")
 EXAMPLES = "examples"
 
@@ -82,7 +84,7 @@ def _song(options: argparse.Namespace) -> Path:
     rate = audio.info(options.input).sample_rate
     mixture = _cut(audio.read(options.input), rate, options)
     if options.stems:
-        found = [_stem(options, *names) for names in (("vocals",), (KARAOKE, "accompaniment"))]
+        found = [_stem(options, *names) for names in FILE_NAMES.values()]
         stems = [_cut(audio.read(path, sample_rate=rate), rate, options) for path in found]
         if any(stem.shape[1] != mixture.shape[1] for stem in stems):
             raise ValueError(f"{options.stems} holds stems of another length than {options.input}")

@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from .. import audio
+from ..inputs import SUFFIXES
 from ..parts import write_whole
+from ..results import FILE_NAMES
 
-#: Names that a stem's files may have, see `scores` and `separate`.
-STEMS = {"karaoke": ("karaoke", "accompaniment"), "vocals": ("vocals",)}
-SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a"}
+#: Names that a stem's files may have.
+STEMS = {"karaoke": FILE_NAMES["accompaniment"], "vocals": FILE_NAMES["vocals"]}
 QUESTIONS = {
     "karaoke": "Which one would you rather sing to?",
     "vocals": "Which one is the better voice?",

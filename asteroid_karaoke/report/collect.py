@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..results import COUNTS, FRAME_METRICS, SONG_METRICS, STEMS, summarise
+from ..inputs import named
+from ..results import COUNTS, FILE_NAMES, FRAME_METRICS, SONG_METRICS, STEMS, summarise
 
 #: Baselines of :mod:`asteroid_karaoke.baselines` that a score is read between.
 FLOOR, CEILING = "mixture", "ideal_ratio_mask"
@@ -34,8 +35,6 @@ LABELS = {
 }
 #: The corpus of songs that no manifest was scored from.
 UNNAMED = "songs"
-#: Suffixes of audio files that are looked for.
-SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a")
 
 logger = logging.getLogger(__name__)
 
@@ -236,8 +235,7 @@ def _checked(row: dict[str, Any]) -> dict[str, Any]:
 
 def _estimates(folder: Path) -> dict[str, tuple[str, ...]]:
     """The estimates in a song's folder."""
-    names = {"vocals_estimate": ("vocals",), "accompaniment_estimate": ("accompaniment", "karaoke")}
-    return _files(folder, names)
+    return _files(folder, {f"{stem}_estimate": names for stem, names in FILE_NAMES.items()})
 
 
 def _example(folder: Path) -> dict[str, tuple[str, ...]]:
@@ -247,9 +245,5 @@ def _example(folder: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _files(folder: Path, names: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    paths = {
-        key: [folder / f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES]
-        for key, stems in names.items()
-    }
-    there = {key: [str(path) for path in found if path.is_file()] for key, found in paths.items()}
-    return {key: (found[0],) for key, found in there.items() if found}
+    there = {key: named(folder, stems) for key, stems in names.items()}
+    return {key: (str(found[0]),) for key, found in there.items() if found}
