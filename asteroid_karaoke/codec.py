@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .resampling import resample
+from .writer import MP3_RATES, OPUS_RATES
+
 
 class _Codec(NamedTuple):
     encoder: str
@@ -17,10 +20,8 @@ class _Codec(NamedTuple):
 
 
 CODECS = {
-    "mp3": _Codec(
-        "libmp3lame", "mp3", (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-    ),
-    "opus": _Codec("libopus", "ogg", (8000, 12000, 16000, 24000, 48000)),
+    "mp3": _Codec("libmp3lame", "mp3", MP3_RATES),
+    "opus": _Codec("libopus", "ogg", OPUS_RATES),
 }
 
 
@@ -47,17 +48,9 @@ def round_trip(audio: np.ndarray, sample_rate: int, codec: str, bit_rate: int) -
     if not audio.any():
         return audio
     rate = sample_rate if sample_rate in CODECS[codec].rates else 48000
-    file = _encode(_resample(audio, sample_rate, rate), rate, CODECS[codec], bit_rate)
-    decoded = _resample(_decode(file), rate, sample_rate)[:, : audio.shape[1]]
+    file = _encode(resample(audio, sample_rate, rate), rate, CODECS[codec], bit_rate)
+    decoded = resample(_decode(file), rate, sample_rate)[:, : audio.shape[1]]
     return np.pad(decoded, ((0, 0), (0, audio.shape[1] - decoded.shape[1])))
-
-
-def _resample(audio: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
-    if from_rate == to_rate:
-        return audio
-    import soxr
-
-    return soxr.resample(audio.T, from_rate, to_rate).T
 
 
 def _encode(audio: np.ndarray, rate: int, codec: _Codec, bit_rate: int) -> io.BytesIO:

@@ -55,7 +55,7 @@ MAY_IMPORT = {
     "overlap_add": set(),
     "audio": {"containers", "resampling", "sndfile", "writer"},
     "manifest": {"audio"},
-    "codec": set(),
+    "codec": {"resampling", "writer"},
     "mixing": set(),
     "effects": {"mixing"},
     "augment": {"codec", "effects", "mixing"},
