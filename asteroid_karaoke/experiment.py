@@ -138,6 +138,11 @@ def save_best(
     conf = model.cpu().eval().serialize()
     conf.update(train_set.get_infos())
     path = exp_dir / "best_model.pth"
-    torch.save(conf, path.with_suffix(".part"))
-    os.replace(path.with_suffix(".part"), path)
+    # Not under a hidden name: torch writes a file's name, without its ending, into the file.
+    part = path.with_suffix(".part")
+    try:
+        torch.save(conf, part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
     return path

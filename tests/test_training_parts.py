@@ -40,6 +40,7 @@ class Numbers(ItemDataset):
     """Items that are their own index; some are missing."""
 
     dataset_name = "numbers"
+    licenses = ()
 
     def __len__(self):
         return 7
@@ -55,6 +56,27 @@ def test_the_average_is_short_at_first():
     old, new = torch.zeros(1), torch.ones(1)
     assert average(old, new, 0).item() == pytest.approx(0.9)
     assert average(old, new, 10000).item() == pytest.approx(0.01)
+
+
+def test_a_best_model_is_saved_whole_or_not_at_all(tmp_path, monkeypatch):
+    model = KaraokeNet(size="tiny", depth=1)
+    state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    torch.save({"state_dict": state}, tmp_path / "a.ckpt")
+    best, folder = {str(tmp_path / "a.ckpt"): torch.tensor(1.0)}, tmp_path / "exp"
+    path = experiment.save_best(model, best, Numbers(), folder)
+    whole = path.read_bytes()
+    assert b"best_model/data.pkl" in whole
+
+    def full_disk(_, part):
+        part.write_bytes(whole[:100])
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", full_disk)
+    with pytest.raises(OSError, match="disk full"):
+        experiment.save_best(model, best, Numbers(), folder)
+    assert path.read_bytes() == whole
+    names = sorted(left.name for left in folder.iterdir())
+    assert names == ["best_k_models.json", "best_model.pth"]
 
 
 def test_one_cycle_ends_at_nothing_and_constant_goes_on():
