@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from . import audio
+from .parts import write_whole
 
 SPLITS = ("train", "valid", "test")
 STEMS = ("mixture", "vocals", "accompaniment")
@@ -138,13 +139,12 @@ def read(path: str | os.PathLike) -> list[Song]:
 
 
 def write(songs: Iterable[Song], path: str | os.PathLike) -> Path:
-    """Write a manifest beside its final place, then move it there in one step.
+    """Write a manifest, whole or not at all; its folder is made.
 
     Relative sources are those of the working directory. What lies below the manifest's folder is
     stored relative to it, so that the folder can be moved.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     root = path.parent.resolve()
 
     def shorten(source: str) -> str:
@@ -152,15 +152,9 @@ def write(songs: Iterable[Song], path: str | os.PathLike) -> Path:
         return str(place.relative_to(root) if place.is_relative_to(root) else place)
 
     lines = [json.dumps(_as_plain(_map_paths(song, shorten)), ensure_ascii=False) for song in songs]
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        # File names need not be text: bytes that are none come and go as Python's os functions do.
-        text = "".join(line + "\n" for line in lines)
-        part.write_text(text, encoding="utf-8", errors="surrogateescape")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    # File names need not be text: bytes that are none come and go as Python's os functions do.
+    content = "".join(line + "\n" for line in lines).encode("utf-8", "surrogateescape")
+    return write_whole(path, content)
 
 
 def validate(songs: Iterable[Song]) -> None:

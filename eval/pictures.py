@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from asteroid_karaoke import KaraokeNet, manifest, plots
 from asteroid_karaoke.datasets import SongDataset
+from asteroid_karaoke.parts import write_whole
 from asteroid_karaoke.separation import separate
 
 TITLES = ("mixture", "true voice", "estimated voice", "karaoke")
@@ -25,7 +26,6 @@ def main(path: Path, name: str, output: Path) -> None:
     rate = int(model.sample_rate)
     songs = SongDataset(manifest.read(path), rate)
     label = Path(name).stem
-    output.mkdir(parents=True, exist_ok=True)
     page = [f"# {label} on the songs of its test set", "15 s from where the voice begins."]
     for index, song in enumerate(tqdm(songs.songs, desc="pictures", unit="song")):
         mixture, sources = (item.numpy() for item in songs[index])
@@ -36,7 +36,7 @@ def main(path: Path, name: str, output: Path) -> None:
         picture = output / f"{label}-{song.id.split('#')[0].replace('/', '-')}.webp"
         plots.plot_spectrograms(dict(zip(TITLES, stems, strict=True)), rate, picture)
         page += [f"## {song.id.split('#')[0]}", f"![spectrograms]({picture.name})"]
-    (output / f"{label}.md").write_text("\n\n".join(page) + "\n")
+    write_whole(output / f"{label}.md", ("\n\n".join(page) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ from functools import partial
 from pathlib import Path
 
 from asteroid_karaoke.manifest import Song
+from asteroid_karaoke.parts import write_whole
 
 from . import corpora, licences, pairs
 from .archives import unpack
@@ -259,9 +260,7 @@ def _report(entries: Iterable[Entry], output_dir: Path) -> None:
         logger.info("%s: residual %.1f dB of the mix", entry.id, pair.residual)
         if remarks:
             logger.warning("%s: %s", entry.id, "; ".join(remarks))
-    part = output_dir / ".pairs.csv.part"
-    part.write_text(table.getvalue(), encoding="utf-8")
-    os.replace(part, output_dir / "pairs.csv")
+    write_whole(output_dir / "pairs.csv", table.getvalue().encode())
 
 
 def main(arguments: list[str] | None = None) -> int:

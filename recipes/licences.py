@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from asteroid_karaoke.parts import write_whole
+
 from .songs import Entry
 
 #: Where a licence can be read; {0} and {1} are what the name says of a Creative Commons licence.
@@ -75,8 +77,5 @@ def _source_page(source: str) -> str:
 
 def write(licenses: Sequence[Mapping[str, object]], output_dir: str | os.PathLike) -> Path:
     """Write ``licenses.json`` beside the manifests, for the card of a model trained on them."""
-    path = Path(output_dir) / "licenses.json"
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(licenses, indent=1, ensure_ascii=False), encoding="utf-8")
-    part.replace(path)
-    return path
+    content = json.dumps(licenses, indent=1, ensure_ascii=False).encode()
+    return write_whole(Path(output_dir) / "licenses.json", content)

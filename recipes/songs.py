@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -19,6 +18,7 @@ from typing import NamedTuple
 
 from asteroid_karaoke import audio, cluster, manifest
 from asteroid_karaoke.manifest import Song
+from asteroid_karaoke.parts import write_whole
 
 from . import pcm
 
@@ -283,8 +283,4 @@ def _recall(record: Path, made_from: dict) -> list[Song] | None:
 
 def write_json(record: Path, content: object) -> None:
     """Write a file of JSON, whole or not at all."""
-    record.parent.mkdir(parents=True, exist_ok=True)
-    # Two workers may do the same song, where a cluster took the first one for lost.
-    part = record.with_name(f".{uuid.uuid4().hex}.part")
-    part.write_text(json.dumps(content), encoding="utf-8")
-    os.replace(part, record)
+    write_whole(record, json.dumps(content).encode())

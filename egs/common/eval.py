@@ -23,6 +23,7 @@ import yaml
 from asteroid_karaoke import KaraokeNet, audio, evaluation, manifest, plots, scores
 from asteroid_karaoke.baselines import BASELINES
 from asteroid_karaoke.datasets import SongDataset
+from asteroid_karaoke.parts import write_whole
 from asteroid_karaoke.separation import separate
 
 SYSTEMS = {
@@ -85,7 +86,7 @@ def summarise(records: dict[str, dict[str, list]], exp_dir: Path) -> dict:
         songs = len(records["model"][corpus])
         title = f"{corpus}: {songs} test song" + "s" * (songs > 1)
         tables.append(f"{title}\n\n{scores.table(finals)}")
-    (exp_dir / "table.md").write_text("\n\n".join(tables) + "\n")
+    write_whole(exp_dir / "table.md", ("\n\n".join(tables) + "\n").encode())
     everything = [record for songs in records["model"].values() for record in songs]
     return scores.write_summary(everything, exp_dir)
 
