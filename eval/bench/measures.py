@@ -1,11 +1,9 @@
 """What a trial of ``search.py`` is judged by: scores, CPU time, memory."""
 
 import os
-import platform
 import resource
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ import numpy as np
 from asteroid_karaoke import results, scores
 from asteroid_karaoke.datasets import SongDataset
 from asteroid_karaoke.separation import separate
+from eval import provenance
 
 #: Songs are scored at this rate in Hz, whatever a network's own rate is.
 SAMPLE_RATE = 44100
@@ -53,10 +52,7 @@ def score(model: Any, dataset: SongDataset, museval: bool) -> dict[str, Any]:
 
 def machine() -> str:
     """The processor's name, and how many of it there are."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    found = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{len(found) or os.cpu_count()} × {found[0] if found else platform.processor()}"
+    return f"{os.cpu_count()} × {provenance.processor()}"
 
 
 def peak_memory() -> float:
