@@ -11,7 +11,7 @@ such as MUSDB18's ``.stem.mp4``. Where a stem is spread over several sources, th
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -120,22 +120,37 @@ def read(path: str | os.PathLike) -> list[Song]:
         FileNotFoundError: There is no such manifest.
         ValueError: A line is not a song. The message names the file and the line.
     """
+    songs = []
+    for number, found in lines(path):
+        if not isinstance(found, Song):
+            raise ValueError(f"{path}, line {number}: {found}") from found
+        songs.append(found)
+    return songs
+
+
+def lines(path: str | os.PathLike) -> Iterator[tuple[int, Song | TypeError | ValueError]]:
+    """As `read`, line by line, so that one bad line does not hide the others.
+
+    Yields:
+        The number of each line that is not empty, with its song, or with what is wrong with it.
+
+    Raises:
+        FileNotFoundError: There is no such manifest.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no manifest at {path}: run the recipe's stage 1 first")
     root = path.parent.resolve()
-    songs = []
     # Not splitlines(), which also splits at characters that a title may hold.
-    lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
+    texts = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+    for number, text in enumerate(texts, start=1):
+        if not text.strip():
             continue
         try:
-            song = Song(**json.loads(line))
-            songs.append(_map_paths(song, lambda source: os.path.join(root, source)))
+            song = Song(**json.loads(text))
+            yield number, _map_paths(song, lambda source: os.path.join(root, source))
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{path}, line {number}: {error}") from error
-    return songs
+            yield number, error
 
 
 def write(songs: Iterable[Song], path: str | os.PathLike) -> Path:
@@ -151,9 +166,9 @@ def write(songs: Iterable[Song], path: str | os.PathLike) -> Path:
         place = Path(source).absolute()
         return str(place.relative_to(root) if place.is_relative_to(root) else place)
 
-    lines = [json.dumps(_as_plain(_map_paths(song, shorten)), ensure_ascii=False) for song in songs]
+    texts = [json.dumps(_as_plain(_map_paths(song, shorten)), ensure_ascii=False) for song in songs]
     # File names need not be text: bytes that are none come and go as Python's os functions do.
-    content = "".join(line + "\n" for line in lines).encode("utf-8", "surrogateescape")
+    content = "".join(text + "\n" for text in texts).encode("utf-8", "surrogateescape")
     return write_whole(path, content)
 
 

@@ -18,12 +18,10 @@ nothing can be found to leak.
 """
 
 import argparse
-import json
 import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path, PurePath
 
 from asteroid_karaoke import cluster, manifest
@@ -72,30 +70,18 @@ def check_manifests(
 
 
 def _read(path: Path) -> tuple[list[Song], list[Finding]]:
-    """The songs of a manifest, line by line, so that one bad line does not hide the others."""
-    if not path.is_file():
-        raise FileNotFoundError(f"no manifest at {path}: run the recipe's stage 1 first")
-    folder = path.resolve().parent
+    """The songs of a manifest, and what is wrong with its lines."""
     songs: list[Song] = []
     findings: list[Finding] = []
-    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            song = Song(**json.loads(line))
-        except (TypeError, ValueError) as error:
-            findings.append(Finding(f"{path}, line {number}", str(error)))
+    for number, song in manifest.lines(path):
+        if not isinstance(song, Song):
+            findings.append(Finding(f"{path}, line {number}", str(song)))
             continue
         for _, source in song.sources():
             if ".." in PurePath(source).parts:
                 reason = f"{source} leads out of the manifest's folder: is it meant?"
                 findings.append(Finding(song.id, reason, fault=False))
-        placed = {
-            stem: tuple(os.path.join(folder, source) for source in getattr(song, stem))
-            for stem in manifest.STEMS
-            if getattr(song, stem)
-        }
-        songs.append(replace(song, **placed))
+        songs.append(song)
     if not songs and not findings:
         findings.append(Finding(str(path), "holds no song", fault=False))
     return songs, findings
@@ -178,7 +164,9 @@ def main(arguments: list[str] | None = None) -> int:
     warnings = [finding for finding in findings if not finding.fault]
     for title, members in (("fault", faults), ("warning", warnings)):
         for finding in members:
-            print(f"{title}: {finding.id}: {finding.reason}")
+            text = f"{title}: {finding.id}: {finding.reason}"
+            # A file's name need not be text.
+            print(text.encode("utf-8", "backslashreplace").decode())
     hours = sum(song.seconds for song in songs) / 3600
     print(f"{len(songs)} songs, {hours:.2f} h: {len(faults)} fault(s), {len(warnings)} warning(s)")
     return 1 if faults else 0

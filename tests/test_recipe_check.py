@@ -1,6 +1,7 @@
 """What recipes.check finds and what it does not: planted faults and their harmless twins."""
 
 import json
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -237,6 +238,7 @@ def test_bad_lines_do_not_hide_good_ones(songs, tmp_path):
     half(songs["a"].vocals[0])
     plain = [asdict(song) for song in songs.values()]
     lines = ["{", json.dumps({**plain[1], "split": "dev"}), '{"id": 3}', json.dumps(plain[0])]
+    lines.append(json.dumps({**plain[1], "vocals": [1, 2]}))
     (tmp_path / "train.jsonl").write_bytes("\n".join(lines).encode() + b"\n\xff\n")
     read, found = check.check_manifests([tmp_path / "train.jsonl"])
     assert [song.id for song in read] == ["a"]
@@ -245,8 +247,23 @@ def test_bad_lines_do_not_hide_good_ones(songs, tmp_path):
         "train.jsonl, line 2",
         "train.jsonl, line 3",
         "train.jsonl, line 5",
+        "train.jsonl, line 6",
         "a",
     ]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems' file names are Unicode")
+def test_a_file_name_that_is_no_unicode_is_no_fault(music, tmp_path, capfdbinary):
+    path = tmp_path / os.fsdecode(b"caf\xe9.flac")
+    with path.open("wb") as file:
+        soundfile.write(file, music[0][0].T, RATE, format="FLAC")
+    voice = song("a", "train", role="vocals", vocals=str(path))
+    assert findings({"a": voice}, tmp_path) == [
+        (str(tmp_path / f"{split}.jsonl"), "holds no song", False) for split in ("valid", "test")
+    ]
+    path.unlink()
+    assert check.main([str(tmp_path / "train.jsonl")]) == 1
+    assert b"caf\\udce9.flac" in capfdbinary.readouterr().out
 
 
 def test_an_id_that_leads_elsewhere_is_a_fault_and_a_path_a_warning(songs, tmp_path):
