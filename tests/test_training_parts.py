@@ -263,6 +263,29 @@ def test_a_begun_experiment_keeps_its_options_and_gets_new_ones(tmp_path, monkey
     assert read_defaults(tmp_path / "new") == conf
 
 
+def run_script(script, *options):
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", script, *options],
+        cwd=ROOT / "egs" / "demo" / "KaraokeNet",
+        env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_what_can_not_be_scored_is_one_line(tmp_path):
+    options = ["--exp_dir", tmp_path, "--data_dir", tmp_path]
+    done = run_script(SCRIPT.with_name("eval.py"), *options)
+    assert done.returncode == 1
+    message = f"no model at {tmp_path}/best_model.pth: run the recipe's stage 3 first"
+    assert done.stderr.startswith(f"eval.py: {message}") and done.stderr.count("\n") == 1
+    torch.save(KaraokeNet(size="tiny", depth=1).serialize(), tmp_path / "best_model.pth")
+    done = run_script(SCRIPT.with_name("eval.py"), *options)
+    assert done.stderr == (
+        f"eval.py: no manifest at {tmp_path}/test.jsonl: run the recipe's stage 1 first\n"
+    )
+
+
 def test_a_lost_file_is_one_line(tmp_path):
     """As a worker meets it, in the middle of a training."""
     songs = (
@@ -275,13 +298,7 @@ def test_a_lost_file_is_one_line(tmp_path):
     licence = dict.fromkeys(LICENSE_KEYS, "")
     (tmp_path / "licenses.json").write_text(json.dumps([licence]))
     options = ["--exp_dir", tmp_path / "exp", "--data_dir", tmp_path, "--examples", "4"]
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", SCRIPT, *options],
-        cwd=ROOT / "egs" / "demo" / "KaraokeNet",
-        env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
+    done = run_script(SCRIPT, *options)
     assert done.returncode == 1
     assert "train.py: /lost.wav does not exist: check the name" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

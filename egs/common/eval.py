@@ -14,6 +14,7 @@ import hashlib
 import json
 import logging
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,13 @@ SYSTEMS = {
 def main(exp_dir: Path, data_dir: Path, recipe: str) -> None:
     """Score every test song by every system, group by corpus, print and publish."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    model = KaraokeNet.from_pretrained(exp_dir / "best_model.pth")
-    model_id = hashlib.sha256((exp_dir / "best_model.pth").read_bytes()).hexdigest()
+    best = exp_dir / "best_model.pth"
+    if not best.is_file():
+        raise FileNotFoundError(
+            f"no model at {best}: run the recipe's stage 3 first, which trains it"
+        )
+    model = KaraokeNet.from_pretrained(best)
+    model_id = hashlib.sha256(best.read_bytes()).hexdigest()
     rate = int(model.sample_rate)
     test_set = SongDataset(manifest.read(data_dir / "test.jsonl"), rate)
     systems: dict[str, evaluation.System] = {
@@ -114,4 +120,7 @@ if __name__ == "__main__":
     parser.add_argument("--exp_dir", type=Path, required=True, help="folder of the experiment")
     parser.add_argument("--data_dir", type=Path, required=True, help="folder of the manifests")
     parser.add_argument("--recipe", default="", help="recipe's name, such as demo/KaraokeNet")
-    main(**vars(parser.parse_args()))
+    try:
+        main(**vars(parser.parse_args()))
+    except (OSError, ValueError) as error:
+        sys.exit(f"eval.py: {error}")
