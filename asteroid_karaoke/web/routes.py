@@ -41,9 +41,10 @@ class Routes:
 
     def __init__(self, jobs: Jobs, store: Store, limits: Limits, able: dict[str, bool]) -> None:
         self._jobs, self._store, self._limits, self._able = jobs, store, limits, able
-        # One at a time: each takes a core, and separating goes on meanwhile. Those that wait hold
-        # none of the threads that look at uploads.
+        # Renderings one at a time: each takes a core, and separating goes on meanwhile. So with
+        # pictures. Those that wait hold none of the threads that look at uploads.
         self._renderer = ThreadPoolExecutor(1, "renderer")
+        self._artist = ThreadPoolExecutor(1, "artist")
 
     def all(self) -> list[BaseRoute]:
         """All of them."""
@@ -212,7 +213,8 @@ class Routes:
         theme, size = (request.query_params.get(name, "") for name in ("theme", "size"))
         if theme not in pictures.THEMES or size not in pictures.SIZES:
             raise Refused(f"There is no picture {theme!r}, {size!r}.", 422)
-        path = await asyncio.to_thread(pictures.draw, job, theme, size)
+        loop = asyncio.get_running_loop()
+        path = await loop.run_in_executor(self._artist, pictures.draw, job, theme, size)
         return FileResponse(path, media_type="image/png")
 
     async def make_file(self, request: Request) -> Response:
