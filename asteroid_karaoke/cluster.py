@@ -15,6 +15,7 @@ Dask has given up (seen with joblib 1.6.0 and distributed 2026.8.0).
 
 import pickle
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,6 +72,9 @@ def _here(
 
     from joblib import Parallel, delayed
 
+    # A worker whose memory has grown, as that of separating does, ends after its song, and another
+    # one takes its place: nothing is lost, and there is nothing to do about it.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     outcomes = "generator" if in_order else "generator_unordered"
     try:
         yield from Parallel(n_jobs=jobs, return_as=outcomes)(

@@ -36,6 +36,13 @@ def deadly(item):
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
+
+HELD = []
+
+def grow(item):
+    time.sleep(0.6)
+    HELD.append(b"x" * (200 << 20))
+    return item
 """
 
 
@@ -110,6 +117,13 @@ def dask(tmp_path):
     running = Cluster(tmp_path)
     yield running
     running.stop()
+
+
+def test_a_worker_that_has_grown_is_replaced_without_a_word(work, recwarn):
+    """joblib ends one that takes 0.3 GB more than at first, once a second at most."""
+    pytest.importorskip("psutil")  # by which it knows
+    assert list(cluster.run(work.grow, range(8), jobs=2)) == [*range(8)]
+    assert not [str(told.message) for told in recwarn]
 
 
 def test_on_this_machine_outcomes_come_in_order(work):
