@@ -93,6 +93,7 @@ def draw(trials: Iterable[dict[str, Any]], path: Path) -> None:
             at = (trial["separate_cpu_per_s"], trial["usdr_vocals"])
             ax.annotate(title(trial), at, (5, 4), textcoords="offset points", fontsize="x-small")
     ax.set_xscale("log")
+    ax.margins(x=0.12)  # room for the names of the slowest
     ax.set_xlabel("to separate a second of stereo, CPU-s on one thread")
     ax.set_ylabel("uSDR of the voice, dB")
     ax.legend(loc="best", fontsize="small")
