@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from asteroid_karaoke import KaraokeNet, audio
 from asteroid_karaoke.web.limits import Limits
@@ -112,14 +111,6 @@ def serving(weights: Path, place: Path, limits=None, host="127.0.0.1"):
         thread.join()
         listener.close()
     assert not list(place.iterdir()), "a server that has ended leaves nothing behind"
-
-
-def tiny_weights(folder: Path) -> Path:
-    """Weights that anybody can have: random ones."""
-    torch.manual_seed(0)
-    path = folder / "tiny.pth"
-    torch.save(KaraokeNet(size="tiny").serialize(), path)
-    return path
 
 
 def song(path: Path, seconds=6.0, rate=RATE, pitch=330.0) -> Path:

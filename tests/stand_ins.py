@@ -1,7 +1,13 @@
-"""Stand-ins for a song and for a network, of which each sample is known."""
+"""Stand-ins for a song and for a network, of which each sample is known, and for what ships."""
+
+import hashlib
+import json
+from pathlib import Path
 
 import numpy as np
 import torch
+
+from asteroid_karaoke import KaraokeNet
 
 RATE = 8000
 
@@ -51,3 +57,13 @@ class Gain(torch.nn.Module):
 def noise(channels=2, frames=RATE, seed=0):
     generator = np.random.default_rng(seed)
     return generator.uniform(-0.5, 0.5, (channels, frames)).astype(np.float32)
+
+
+def tiny_weights(folder: Path, name: str = "tiny") -> Path:
+    """Random weights, with a card beside them, as those that ship have one."""
+    torch.manual_seed(0)
+    path = folder / f"{name}.pth"
+    torch.save(KaraokeNet(size="tiny").serialize(), path)
+    card = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    path.with_suffix(".json").write_text(json.dumps(card))
+    return path

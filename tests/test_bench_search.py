@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from asteroid_karaoke import audio, manifest
+from asteroid_karaoke.datasets import RandomMixtures
 from asteroid_karaoke.manifest import Song
 from eval.bench import budget, measures, networks, pareto, search
 
@@ -82,6 +83,23 @@ def test_a_share_of_the_budget_may_go_to_voices_in_noise(trial, monkeypatch):
     assert record["steps"] == pytest.approx(without["steps"], abs=2)
     assert record["train_cpu_s"] == pytest.approx(without["train_cpu_s"], abs=0.3)
     assert record["usdr_vocals"] != without["usdr_vocals"]
+
+
+def test_a_failure_after_the_first_phase_tells_of_both(trial, monkeypatch):
+    """Of all steps, though each phase counts its own."""
+    batch, drawn = budget.batch, []
+
+    def fail_at_the_third_of_songs(dataset, indices):
+        drawn.append(type(dataset))
+        if drawn.count(RandomMixtures) > 3:  # the first is for networks that look at mixtures
+            raise FloatingPointError("enough")
+        return batch(dataset, indices)
+
+    monkeypatch.setattr(budget, "batch", fail_at_the_third_of_songs)
+    record = search.run(replace(trial, pretrain=0.5))
+    assert record["failed"] == "FloatingPointError: enough"
+    assert record["steps"] == len(drawn) - 2 > 3
+    assert record["train_cpu_s"] > 30 * trial.cpu_minutes
 
 
 def test_a_trial_that_fails_is_a_row_too(trial, tmp_path):

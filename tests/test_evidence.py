@@ -1,15 +1,18 @@
 """Results of record and the README say the same, and what is scored beside us is what it says."""
 
+import hashlib
 import importlib.util
 import json
 import re
 import sys
 import types
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from stand_ins import tiny_weights
 
 from asteroid_karaoke import KaraokeNet, audio, manifest
 
@@ -30,7 +33,7 @@ needs_openunmix = pytest.mark.skipif(
 def scripts():
     """The scripts of eval/, which find each other as a run of one of them does."""
     sys.path.insert(0, str(ROOT / "eval"))
-    names = ("score", "tables", "provenance", "peers")
+    names = ("score", "ship", "tables", "provenance", "peers")
     modules = {name: importlib.import_module(name) for name in names}
     yield types.SimpleNamespace(**modules)
     sys.path.remove(str(ROOT / "eval"))
@@ -121,6 +124,33 @@ def test_a_record_holds_what_is_needed_to_repeat_it(scripts, song, tmp_path, mon
 
 
 @needs_openunmix
+def test_what_ships_is_what_was_scored():
+    for card in (ROOT / "asteroid_karaoke" / "pretrained").glob("*.json"):
+        record = json.loads((ROOT / "eval" / "results" / card.name).read_text(encoding="utf-8"))
+        told = json.loads(card.read_text(encoding="utf-8"))
+        assert record["systems"][told["name"]] == told["sha256"]
+        weights = card.with_suffix(".pth").read_bytes()
+        assert hashlib.sha256(weights).hexdigest() == told["sha256"]
+
+
+def test_other_weights_than_those_that_were_scored_do_not_ship(scripts, tmp_path, monkeypatch):
+    monkeypatch.setattr(scripts.ship, "PRETRAINED", tmp_path / "pretrained")
+    weights, record = tiny_weights(tmp_path), tmp_path / "record.json"
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    (tmp_path / "licenses.json").write_text('[{"non_commercial": false}]')
+    ship = partial(scripts.ship.main, weights, "new", 0.1, tmp_path / "licenses.json", record)
+    for text in ("{}", json.dumps({"systems": {"tiny": "0" * 64}, "scores": {}})):
+        record.write_text(text)
+        with pytest.raises(ValueError, match=f"whose sha256 is {digest}: score it first"):
+            ship()
+    assert not (tmp_path / "pretrained").exists()
+    record.write_text(json.dumps({"systems": {"tiny": digest}, "scores": {}}))
+    ship()
+    assert (tmp_path / "pretrained" / "new.pth").read_bytes() == weights.read_bytes()
+    card = json.loads((tmp_path / "pretrained" / "new.json").read_text())
+    assert (card["sha256"], card["licence"]) == (digest, "CC BY-SA 4.0")
+
+
 def test_systems_of_one_name_are_refused(scripts, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

@@ -146,7 +146,10 @@ def test_an_experiment_goes_on_with_what_it_was_begun_with(experiment):
 
 
 def test_a_pretraining_that_was_broken_off_goes_on_as_it_was_begun(tmp_path):
-    """With a stand-in for Python that writes down how train.py is called, and breaks off."""
+    """With a stand-in for Python that writes down how train.py is called, and breaks off.
+
+    Options that train.py has refused are not kept.
+    """
     recipe = tmp_path / "egs" / "demo" / "KaraokeNet"
     shutil.copytree(DEMO, recipe, ignore=shutil.ignore_patterns("exp", "data"))
     (tmp_path / "egs" / "common").symlink_to(ROOT / "egs" / "common")
@@ -154,9 +157,15 @@ def test_a_pretraining_that_was_broken_off_goes_on_as_it_was_begun(tmp_path):
     for name in ("train", "valid"):
         (recipe / "data" / f"{name}.jsonl").write_text("")
     python = tmp_path / "python"
-    python.write_text('#!/bin/sh\n[ "$1" = -c ] && exit\necho "$@" >> calls\nexit 1\n')
+    begins = "[ -f refuse ] || touch exp/train_KaraokeNet_t/pretrain/conf.yml"
+    python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit\necho "$@" >> calls\n{begins}\nexit 1\n')
     python.chmod(0o755)
     command = [recipe / "run.sh", "--stage", "2", "--tag", "t", "--python_path", python]
+    (recipe / "refuse").touch()
+    subprocess.run([*command, "--pretrain", "true", "--lrr", "1"], capture_output=True)
+    assert "--lrr 1" in (recipe / "calls").read_text()
+    (recipe / "refuse").unlink()
+    (recipe / "calls").unlink()
     begun = ["--pretrain", "true", "--size", "tiny", "--lr", "0.001"]
     for options in (begun, [], begun, ["--num_workers", "2"]):
         subprocess.run([*command, *options], capture_output=True)

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 
-from serving import tiny_weights
+from stand_ins import tiny_weights
 
 from asteroid_karaoke import cli
 from asteroid_karaoke.web.server import listen

@@ -15,7 +15,8 @@ pytest.importorskip("uvicorn")
 from chromium import BROWSER, DRIVER
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from serving import RATE, serving, song, tiny_weights, wait
+from serving import RATE, serving, song, wait
+from stand_ins import tiny_weights
 from visitor import NARROW, SMALLEST, WIDE, Visitor, browser
 
 from asteroid_karaoke import audio

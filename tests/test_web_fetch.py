@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 
-from serving import RATE, serving, song, tiny_weights
+from serving import RATE, serving, song
+from stand_ins import tiny_weights
 
 from asteroid_karaoke.web import fetch
 from asteroid_karaoke.web.limits import Limits

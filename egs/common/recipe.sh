@@ -31,7 +31,7 @@ Options (all as --name value):
 All other options go to train.py and stand in local/conf.yml, such as --epochs 10."
 . ../../common/parse_options.sh
 
-if ! "$python_path" -c 'from importlib.util import find_spec; assert find_spec("asteroid")' 2>/dev/null; then
+if ! "$python_path" -c 'from importlib.util import find_spec; raise SystemExit(not find_spec("asteroid"))' 2>/dev/null; then
   echo "$0: $python_path has no asteroid: activate the environment of the package, or give --python_path" >&2
   exit 1
 fi
@@ -102,8 +102,9 @@ if [[ -f $exp_dir/.data && $(<"$exp_dir/.data") != "$data" ]]; then
   exit 1
 fi
 echo "$data" >"$exp_dir/.data"
-# An experiment goes on as it was begun, unless told otherwise: its first line is --pretrain, the others are train.py's.
-if [[ -f $exp_dir/.options ]]; then
+# An experiment that has begun, for which train.py has taken its options, goes on with them: the first line is
+# --pretrain, the others are train.py's, and those given now come on top.
+if [[ -f $exp_dir/conf.yml || -f $exp_dir/pretrain/conf.yml ]]; then
   mapfile -t begun <"$exp_dir/.options"
   [[ ${begun[0]} == true ]] && pretrain=true
   # Of an option that is there twice, train.py takes the last.

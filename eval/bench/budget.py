@@ -90,9 +90,7 @@ def train(
     model.train()
     networks.prepare(model, batch(phases[-1][0], range(16))[0])
     for dataset, share in phases:
-        before = {name: record.get(name, 0) for name in ("steps", "train_cpu_s", "mixing_cpu_s")}
         averaged = _learn(trial, model, dataset, 60 * trial.cpu_minutes * share, record)
-        record |= {name: record[name] + count for name, count in before.items()}
         model.load_state_dict(averaged.state_dict())
     return model
 
@@ -108,6 +106,7 @@ def _learn(
     )
     averaged = AveragedModel(model, avg_fn=moving_average(trial.ema), use_buffers=True)
     losses: list[float] = []
+    before = {name: record.get(name, 0) for name in ("steps", "train_cpu_s", "mixing_cpu_s")}
     begin, mixing, used = time.process_time(), 0.0, 0.0
     while used < budget:
         first = len(losses) * trial.batch_size
@@ -127,9 +126,9 @@ def _learn(
         losses.append(loss.item())
         used = time.process_time() - begin
         record |= {
-            "steps": len(losses),
-            "train_cpu_s": used,
-            "mixing_cpu_s": mixing,
+            "steps": before["steps"] + len(losses),
+            "train_cpu_s": before["train_cpu_s"] + used,
+            "mixing_cpu_s": before["mixing_cpu_s"] + mixing,
             "train_cpu_per_s": (used - mixing) / (len(losses) * trial.batch_size * trial.segment),
             "train_peak_mb": peak_memory(),
             "train_loss": float(np.mean(losses[-max(1, len(losses) // 10) :])),
