@@ -13,11 +13,13 @@ joblib's own Dask backend would be shorter. It is not used because it waits for 
 Dask has given up (seen with joblib 1.6.0 and distributed 2026.8.0).
 """
 
+import os
 import pickle
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -76,6 +78,8 @@ def _here(
     # one takes its place: nothing is lost, and there is nothing to do about it.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     outcomes = "generator" if in_order else "generator_unordered"
+    if jobs != 1:
+        function = partial(_in_folder, Path.cwd(), function)
     try:
         yield from Parallel(n_jobs=jobs, return_as=outcomes)(
             delayed(function)(item) for item in items
@@ -85,6 +89,12 @@ def _here(
             "a process that worked on a song died, perhaps for lack of memory: run the same again "
             "with fewer --jobs; what is finished is kept"
         ) from error
+
+
+def _in_folder(folder: Path, function: Callable[[Item], Outcome], item: Item) -> Outcome:
+    # joblib keeps its processes for the next time, and they stay in the folder that they began in.
+    os.chdir(folder)
+    return function(item)
 
 
 def _on_cluster(

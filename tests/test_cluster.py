@@ -38,6 +38,9 @@ def deadly(item):
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
+def where(item):
+    return os.getcwd()
+
 HELD = []
 
 def grow(item):
@@ -118,6 +121,14 @@ def dask(tmp_path):
     running = Cluster(tmp_path)
     yield running
     running.stop()
+
+
+def test_workers_are_where_the_caller_is(work, tmp_path, monkeypatch):
+    """Names may be relative, and joblib's processes are older than a change of folder."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert {*cluster.run(work.where, range(4), jobs=2)} == {str(tmp_path / name)}
 
 
 def test_a_worker_that_has_grown_is_replaced_without_a_word(work, recwarn):
