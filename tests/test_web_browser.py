@@ -140,7 +140,8 @@ def test_a_song_is_chosen_heard_turned_down_and_saved(visitor, tune, downloads, 
     for stem in ("karaoke", "vocals"):
         visitor.click(f"[data-save={stem}]")
         path = downloads / f"Ein Lied_{stem}.wav"
-        wait(path.exists, f"{path.name} to be saved")
+        # Chromium makes an empty file of that name first, and moves the whole one over it.
+        wait(lambda path=path: path.exists() and path.stat().st_size, f"{path.name} to be saved")
         stems.append(audio.read(path))
     np.testing.assert_allclose(stems[0] + stems[1], audio.read(tune), atol=1e-6)
 
