@@ -85,6 +85,48 @@ def test_a_share_of_the_budget_may_go_to_voices_in_noise(trial, monkeypatch):
     assert record["usdr_vocals"] != without["usdr_vocals"]
 
 
+@pytest.mark.parametrize(
+    ("network", "broken_at"), [("band_cnn", 4), ("band_cnn", 11), ("openunmix", 11)]
+)
+def test_a_trial_that_is_broken_off_goes_on_as_if_it_had_not(
+    trial, tmp_path, monkeypatch, network, broken_at
+):
+    """In either of two phases, and where dropout draws at random too."""
+    trial = replace(trial, pretrain=0.4, cpu_minutes=2.9 / 60)
+    if network == "openunmix":
+        pytest.importorskip("openunmix")
+        trial = replace(trial, network=network, set={"hidden_size": 16, "nb_layers": 2})
+    monkeypatch.setattr(budget, "CHECKPOINT_EVERY", 0.3)
+
+    class Kill(BaseException):
+        pass
+
+    def attempt(path=None, steps=100):
+        clock, drawn = iter(range(10_000)), iter(range(steps))
+        # Three looks at the clock a step, so 0.2 s a step.
+        monkeypatch.setattr(budget.time, "process_time", lambda: 0.1 * next(clock))
+
+        def drawing(dataset, indices):
+            if next(drawn, None) is None:
+                raise Kill
+            return batch(dataset, indices)
+
+        monkeypatch.setattr(budget, "batch", drawing)
+        return search.run(trial, path)
+
+    batch = budget.batch
+    unbroken = attempt()
+    path = tmp_path / "trial.ckpt"
+    with pytest.raises(Kill):
+        attempt(path, steps=broken_at)
+    record = attempt(path, steps=unbroken["steps"] + 1 - (broken_at - 3))
+    for name in ("steps", "train_loss", "usdr_vocals", "songs"):
+        assert record[name] == unbroken[name]
+    assert record["train_cpu_s"] == pytest.approx(unbroken["train_cpu_s"])
+    with pytest.raises(ValueError, match="is of another trial: delete it, or"):
+        search.run(replace(trial, lr=0.1), path)
+
+
 def test_a_failure_after_the_first_phase_tells_of_both(trial, monkeypatch):
     """Of all steps, though each phase counts its own."""
     batch, drawn = budget.batch, []

@@ -9,7 +9,8 @@ DATA holds ``train.jsonl`` and ``valid.jsonl``, as a recipe leaves them. All net
 mixtures in the same order, the same loss and the same share of the budget's warm-up; what a network
 does with the budget is its own affair: small ones take many steps, large ones few. The budget is
 the process' CPU time with all its threads, mixing included; scoring comes after it. Each trial adds
-a line of JSON to the results, a failed one too.
+a line of JSON to the results, a failed one too. With ``--checkpoint FILE`` a trial that was broken
+off goes on when it is asked for again, at most five minutes before the end it came to.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from asteroid_karaoke import manifest
 from asteroid_karaoke.datasets import Mixing, RandomMixtures, SongDataset, VoiceAndNoise
 from asteroid_karaoke.training import precision
 from eval.bench import networks
-from eval.bench.budget import AUTOCAST, Trial, train
+from eval.bench.budget import AUTOCAST, Checkpoint, Trial, train
 from eval.bench.measures import SAMPLE_RATE, machine, measure_cost, score
 
 #: Fields of a trial that are arguments of something, and options of several name=value.
@@ -43,8 +44,12 @@ MALLOC = {
 }
 
 
-def run(trial: Trial) -> dict[str, Any]:
+def run(trial: Trial, path: Path | None = None) -> dict[str, Any]:
     """Build, measure, train and score.
+
+    Args:
+        trial: What is tried.
+        path: Where training keeps its state, to go on from when it is broken off.
 
     Returns:
         The results' line: the trial, the machine and what was measured, or why it ``failed``.
@@ -60,6 +65,7 @@ def run(trial: Trial) -> dict[str, Any]:
         raise ValueError(
             f"precision is {trial.precision!r}, expected one of {', '.join(AUTOCAST)}, auto"
         )
+    checkpoint = Checkpoint(path, trial) if path else None
     torch.set_num_threads(trial.threads)
     torch.manual_seed(trial.seed)
     model = networks.build(trial.network, trial.set)
@@ -88,7 +94,7 @@ def run(trial: Trial) -> dict[str, Any]:
     }
     try:
         record |= measure_cost(model)
-        trained = train(trial, model, phases, record)
+        trained = train(trial, model, phases, record, checkpoint)
         record |= score(trained, valid_set, trial.museval)
     except (ArithmeticError, RuntimeError, MemoryError) as error:
         record["failed"] = f"{type(error).__name__}: {error}"
@@ -129,17 +135,20 @@ def main() -> None:
     parser.add_argument(
         "--memory_gb", type=float, default=8.0, help="a trial that wants more fails"
     )
+    parser.add_argument("--checkpoint", type=Path, help="file to go on from when broken off")
     options = vars(parser.parse_args())
-    path = options.pop("results")
+    path, checkpoint = options.pop("results"), options.pop("checkpoint")
     # Else the kernel would kill some process, this one or another, when there is no more.
     most = int(options.pop("memory_gb") * 1e9)
     resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     try:
         options |= {group: pairs(options[group]) for group in GROUPS}
-        record = run(Trial(**options))
+        record = run(Trial(**options), checkpoint)
     except (OSError, TypeError, ValueError) as error:
         sys.exit(f"search.py: {error}")
     append(record, path)
+    if checkpoint:
+        checkpoint.unlink(missing_ok=True)
     print(json.dumps(record, ensure_ascii=False, indent=1))
     if "failed" in record:
         sys.exit(f"search.py: {record['failed']}")
