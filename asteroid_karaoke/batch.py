@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from . import cluster
+from .audio import split_source
 from .fetching import Fetched, as_file
 from .files import output_paths, separate_file
 from .inputs import Song
@@ -79,14 +80,15 @@ def plan(songs: Sequence[Song], folder: Path, options: OutputOptions) -> list[So
     """Find out, before anything is written, which songs would overwrite another, or a song.
 
     A song that was found in a folder, by a glob or in a playlist gets the fault for itself, or is
-    left out where it is the result of another one.
+    left out where it is the result of another one, or the very song that was met before.
 
     Raises:
         ValueError: It is a song that was named by itself.
     """
     sources = {song.path: song for song in songs if song.local and not song.fault}
-    taken: dict[Path, str] = {}
+    taken: dict[Path, Song] = {}
     results: set[Path] = set()
+    again: set[int] = set()
     faults: dict[int, str] = {}
     for number, song in enumerate(songs):
         for path in _expected(song, folder, options):
@@ -97,20 +99,30 @@ def plan(songs: Sequence[Song], folder: Path, options: OutputOptions) -> list[So
                         f"{path}, a result for {song.source}, is an input: name another -o DIR"
                     )
                 results.add(place)
-            if path in taken:
+            first = taken.setdefault(path, song)
+            if first is song:
+                continue
+            if _same(first, song) and (first.listed or song.listed):
+                again.add(number)
+            else:
                 fault = (
-                    f"{taken[path]} and {song.source} would both be written to {path}: separate "
+                    f"{first.source} and {song.source} would both be written to {path}: separate "
                     "them in two runs, with another -o DIR each, or name them apart with --name"
                 )
                 if not song.listed:
                     raise ValueError(fault)
                 faults[number] = fault
-            taken.setdefault(path, song.source)
     return [
         replace(song, fault=faults.get(number, song.fault))
         for number, song in enumerate(songs)
-        if song.fault or not (song.local and song.path in results)
+        if song.fault or not (number in again or (song.local and song.path in results))
     ]
+
+
+def _same(one: Song, other: Song) -> bool:
+    """Whether two songs are one stream of one file."""
+    streams = [split_source(song.source)[1] for song in (one, other)]
+    return one.path == other.path and streams[0] == streams[1]
 
 
 def _expected(song: Song, folder: Path, options: OutputOptions) -> list[Path]:

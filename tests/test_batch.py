@@ -154,6 +154,18 @@ def test_songs_that_would_share_a_name_are_told(library):
     assert ["would both" in song.fault for song in songs] == [False, True]
 
 
+def test_a_song_that_is_met_again_is_taken_once(library):
+    """In a folder, by a glob and in a playlist; only whoever names it twice is told."""
+    Path("list.m3u").write_text("lib/a.wav\n")
+    out = library / "out"
+    for words in (["lib", "list.m3u"], ["list.m3u", "lib/*.wav"], ["lib", "lib/a.wav"]):
+        songs = plan(inputs.expand(words), out, OutputOptions())
+        assert not any(song.fault for song in songs)
+        assert [song.path.name for song in songs].count("a.wav") == 1
+    with pytest.raises(ValueError, match="would both be written"):
+        plan(inputs.expand(["lib/a.wav", "lib/a.wav"]), out, OutputOptions())
+
+
 @dataclass(frozen=True)
 class Load:
     """Tells of each time that the model is loaded."""
