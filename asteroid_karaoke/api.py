@@ -18,7 +18,7 @@ def separate(
     song: np.ndarray,
     *,
     sample_rate: int,
-    model: Separator | str | None = ...,
+    model: Separator | str | os.PathLike | None = ...,
     device: str = ...,
     batch: int = ...,
     progress: Progress | None = ...,
@@ -28,7 +28,7 @@ def separate(
     song: str | os.PathLike,
     out_dir: str | os.PathLike | None = ...,
     *,
-    model: Separator | str | None = ...,
+    model: Separator | str | os.PathLike | None = ...,
     device: str = ...,
     batch: int = ...,
     progress: Progress | None = ...,
@@ -39,7 +39,7 @@ def separate(
     out_dir: str | os.PathLike | None = None,
     *,
     sample_rate: int | None = None,
-    model: Separator | str | None = None,
+    model: Separator | str | os.PathLike | None = None,
     device: str = "auto",
     batch: int = 1,
     progress: Progress | None = None,
@@ -83,7 +83,9 @@ def separate(
             "array: numpy.asarray(song) makes one"
         )
     place = loading.pick_device(device)
-    net: Any = loading.load_model(model) if model is None or isinstance(model, str) else model
+    net: Any = model
+    if model is None or isinstance(model, (str, os.PathLike)):
+        net = loading.load_model(None if model is None else os.fspath(model))
     if isinstance(song, np.ndarray):
         if sample_rate is None:
             raise ValueError("got an array without its sample_rate: give it in Hz")

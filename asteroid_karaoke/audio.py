@@ -15,6 +15,7 @@ NaN). Each message names the file and what to do.
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ Source = str | os.PathLike
 _STREAM = re.compile(r"#stream=(\d+)$")
 #: Samples read at a time where a whole file is wanted.
 _BLOCK = 1 << 20
+#: And where it is read block by block.
+_STEP = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,17 @@ class AudioReader:
         from .containers import bit_rate
 
         return bit_rate(self._path, self._stream)
+
+    def blocks(self, frames: int | None = None) -> Iterator[np.ndarray]:
+        """What follows, up to so many samples or to the end, in blocks ``(channels, n)``.
+
+        Raises:
+            ValueError: As :meth:`read`.
+        """
+        left = sys.maxsize if frames is None else frames
+        while left > 0 and (block := self.read(min(left, _STEP))).size:
+            left -= block.shape[1]
+            yield block
 
     def seek(self, frame: int) -> None:
         """Go on reading at sample ``frame``, exactly; beyond the end, reading gives nothing."""

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from . import cluster
-from .audio import split_source
 from .fetching import Fetched, as_file
 from .files import output_paths, separate_file
 from .inputs import Song
@@ -80,7 +79,7 @@ def plan(songs: Sequence[Song], folder: Path, options: OutputOptions) -> list[So
     """Find out, before anything is written, which songs would overwrite another, or a song.
 
     A song that was found in a folder, by a glob or in a playlist gets the fault for itself, or is
-    left out where it is the result of another one, or the very song that was met before.
+    left out where it is the result of another one, or was met before.
 
     Raises:
         ValueError: It is a song that was named by itself.
@@ -88,9 +87,14 @@ def plan(songs: Sequence[Song], folder: Path, options: OutputOptions) -> list[So
     sources = {song.path: song for song in songs if song.local and not song.fault}
     taken: dict[Path, Song] = {}
     results: set[Path] = set()
+    met: dict[tuple[str, int], Song] = {}
     again: set[int] = set()
     faults: dict[int, str] = {}
     for number, song in enumerate(songs):
+        before = met.setdefault(song.place, song)
+        if before is not song and (before.listed or song.listed):
+            again.add(number)
+            continue
         for path in _expected(song, folder, options):
             place = Path(os.path.realpath(path))
             if place in sources:
@@ -100,11 +104,7 @@ def plan(songs: Sequence[Song], folder: Path, options: OutputOptions) -> list[So
                     )
                 results.add(place)
             first = taken.setdefault(path, song)
-            if first is song:
-                continue
-            if _same(first, song) and (first.listed or song.listed):
-                again.add(number)
-            else:
+            if first is not song:
                 fault = (
                     f"{first.source} and {song.source} would both be written to {path}: separate "
                     "them in two runs, with another -o DIR each, or name them apart with --name"
@@ -117,12 +117,6 @@ def plan(songs: Sequence[Song], folder: Path, options: OutputOptions) -> list[So
         for number, song in enumerate(songs)
         if song.fault or not (number in again or (song.local and song.path in results))
     ]
-
-
-def _same(one: Song, other: Song) -> bool:
-    """Whether two songs are one stream of one file."""
-    streams = [split_source(song.source)[1] for song in (one, other)]
-    return one.path == other.path and streams[0] == streams[1]
 
 
 def _expected(song: Song, folder: Path, options: OutputOptions) -> list[Path]:
@@ -182,8 +176,6 @@ def _in_process(song: Song, work: Work, threads: int | None) -> Outcome:
     with _alone, quiet_libraries():
         if threads and torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
-        # A process that died in the midst of this song leaves files that grow with each try.
-        sweep(work.folder / song.folder)
         try:
             model = _loaded(work.load)
         except (OSError, ValueError, RuntimeError) as error:
@@ -223,6 +215,9 @@ def _separate(
     # Without one, the folder's is not read either: it may be of another kind of run.
     ledger = Ledger(work.folder) if work.ledger else None
     paths = output_paths(fetched.source, folder, options, fetched.name)
+    # A process that died in the midst of this song leaves files that grow with each try.
+    for place in {path.parent for path in paths.values()}:
+        sweep(place)
     record = ledger.find(paths) if ledger else None
     if ledger and record and not _is_of(record, fetched, work):
         record = None

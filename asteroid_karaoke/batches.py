@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 import torch
-from torch.utils.data import BatchSampler, DataLoader, Sampler, SequentialSampler
+from torch.utils.data import BatchSampler, DataLoader, Sampler
 
 from .items import ItemDataset
 from .sampler import SongSampler
@@ -19,7 +19,7 @@ _CAUSE = re.compile(r"^\w[\w.]*(?:Error|Exception): ", re.MULTILINE)
 def make_loaders(
     train_set: ItemDataset,
     val_set: ItemDataset,
-    sampler: Sampler | None,
+    sampler: Sampler,
     options: Mapping[str, Any],
     processes: int = 1,
 ) -> tuple[DataLoader, DataLoader]:
@@ -63,7 +63,7 @@ def make_loaders(
         shared["multiprocessing_context"] = context
     train_loader = ResumableLoader(
         train_set,
-        sampler or SequentialSampler(train_set),
+        sampler,
         size // processes,
         num_workers=workers,
         persistent_workers=workers > 0,

@@ -125,10 +125,15 @@ def _infer(arguments: Sequence[str]) -> int:
 def _score(options: argparse.Namespace) -> int:
     from . import baselines, scores
 
-    output = Path(options.output)
-    systems: dict[str, Any] = {Path(options.estimates).name: (options.estimates, output)}
+    output, system = Path(options.output), Path(options.estimates).absolute().name
+    systems: dict[str, Any] = {system: (options.estimates, output)}
     if options.floor_and_ceiling:
         for name in ("mixture", "ideal_ratio_mask"):
+            if name == system:
+                raise UsageError(
+                    f"--estimates {options.estimates} is called as what --floor-and-ceiling "
+                    "scores: rename the folder"
+                )
             systems[name] = (baselines.BASELINES[name], output / "baselines" / name)
     try:
         finals = {

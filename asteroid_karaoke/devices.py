@@ -119,16 +119,28 @@ class Player(_Device):
         ValueError, RuntimeError: As :class:`Listener`.
     """
 
+    #: How much may wait, in s, beyond the silence: what comes faster than it is played has to wait.
+    AHEAD_SECONDS = 5.0
+
     def __init__(self, device: str, rate: int, channels: int, spare: float) -> None:
         self.gaps = 0
         self._waiting = np.zeros((channels, round(spare * rate)), np.float32)
+        self._most = self._waiting.shape[1] + round(self.AHEAD_SECONDS * rate)
         self._changed = threading.Condition()
         self._started = self._ended = False
         self._stream = _opened("OutputStream", device, rate, channels, self._fill)
 
     def write(self, block: np.ndarray) -> None:
-        """Play ``(channels, n)`` after what waits already; starts with the first."""
+        """Play ``(channels, n)`` after what waits already; starts with the first.
+
+        Raises:
+            OSError: The device is gone.
+        """
         with self._changed:
+            while self._waiting.shape[1] > self._most and self._stream.active:
+                self._changed.wait(_LOOK_SECONDS)
+            if self._started and not self._stream.active:
+                raise OSError("the sound device that it is played on is gone")
             self._waiting = np.concatenate([self._waiting, block], axis=1)
         if not self._started:
             self._started = True

@@ -1,8 +1,8 @@
 """The folder of an experiment: what it was begun with, its joined log, its best model."""
 
+import io
 import json
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -137,12 +137,7 @@ def save_best(
     start_from(model, min(scores, key=lambda path: scores[path]))
     conf = model.cpu().eval().serialize()
     conf.update(train_set.get_infos())
-    path = exp_dir / "best_model.pth"
-    # Not under a hidden name: torch writes a file's name, without its ending, into the file.
-    part = path.with_suffix(".part")
-    try:
-        torch.save(conf, part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    # To memory first: torch writes a file's name, here a random one, into the file.
+    content = io.BytesIO()
+    torch.save(conf, content)
+    return write_whole(exp_dir / "best_model.pth", content.getvalue())

@@ -1,4 +1,4 @@
-"""A model in the forms that other programs run: ONNX, OpenVINO's IR, safetensors.
+"""A model in the forms that other programs run: ONNX, OpenVINO's IR (safetensors: :mod:`.weights`).
 
 What is exported is the masker's network: real tensors in and out, of any batch and any number of
 frames. The transforms and the mask, which are complex, stay with who runs it; ONNX has no complex
@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 from .parts import hidden, place
-from .weights import save_safetensors as _save_safetensors
 
 if TYPE_CHECKING:
     from .model import KaraokeNet
@@ -44,15 +43,6 @@ class _Network(nn.Module):
 def exportable(model: nn.Module) -> bool:
     """Whether the model's masker has a ``network``, see :mod:`asteroid_karaoke.maskers`."""
     return hasattr(getattr(model, "masker", None), "network")
-
-
-def save_safetensors(model: "KaraokeNet", path: str | os.PathLike) -> Path:
-    """Write weights as ``<name>.safetensors`` with ``<name>.json`` beside; its path comes back.
-
-    ``KaraokeNet.from_pretrained("<name>.safetensors")`` loads them. For the errors see
-    :func:`asteroid_karaoke.weights.save_safetensors`.
-    """
-    return _save_safetensors(model.serialize(), path)
 
 
 def export_onnx(model: "KaraokeNet", path: str | os.PathLike) -> None:

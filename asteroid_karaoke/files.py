@@ -7,6 +7,7 @@ left and right; one that is left over counts as mono, see :func:`.separation.sep
 """
 
 import logging
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -29,8 +30,6 @@ from .separation import MOST_CHANNELS, RATES, Progress, stream
 
 logger = logging.getLogger(__name__)
 
-#: Samples read from a file at a time.
-_READ_FRAMES = 1 << 16
 #: How many such pieces are read ahead: 12 s at 44.1 kHz, about what the network takes at once.
 _READ_AHEAD = 8
 #: How many blocks of results wait to be written: each is as long as the network's step.
@@ -87,10 +86,15 @@ def separate_file(
         paths = outputs.paths(out_dir, options, target, tags, song)
         _check_distinct(source, paths.values())
         rate, channels = reader.sample_rate, reader.channels
+        # The vocals keep their tempo.
+        frames = {
+            "vocals": reader.frames,
+            "karaoke": math.ceil(reader.frames / options.knobs.tempo),
+        }
         with ExitStack() as stack:
             writers: dict[str, Any] = {
                 stem: stack.enter_context(
-                    outputs.open_writer(path, target, channels, reader.frames, options, tags, stem)
+                    outputs.open_writer(path, target, channels, frames[stem], options, tags, stem)
                 )
                 for stem, path in paths.items()
             }
@@ -148,21 +152,13 @@ def output_paths(
 
 
 def _part(model: Separator, reader: AudioReader, options: OutputOptions) -> preview.Part:
-    """The part of the song that is wanted; the reader stands where it is to be read from."""
+    """The part of the song that is wanted."""
     rate = reader.sample_rate
     if options.preview is not None:
-        part = preview.most_singing(model, _blocks(reader), rate, reader.channels, options.preview)
-    elif options.start is None and options.end is None:
+        return preview.most_singing(model, reader.blocks(), rate, reader.channels, options.preview)
+    if options.start is None and options.end is None:
         return preview.Part(0, round((options.max_seconds + 1) * rate))
-    else:
-        part = preview.excerpt(options.start, options.end, reader.count(), rate)
-    reader.seek(0)
-    return part
-
-
-def _blocks(reader: AudioReader) -> Iterator[np.ndarray]:
-    while (block := reader.read(_READ_FRAMES)).size:
-        yield block
+    return preview.excerpt(options.start, options.end, reader.count(), rate)
 
 
 def _limited(

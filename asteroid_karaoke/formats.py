@@ -2,8 +2,8 @@
 
 ``same`` keeps container, codec, rate and bits wherever this machine's encoders can:
 
-- libsndfile's files (wav, RF64, W64, aiff, au, caf, flac, mp3, ogg, opus) stay what they are. Rare
-  codings of a wav (µ-law, ADPCM ...) become 16 bits.
+- libsndfile's files (wav, RF64, W64, aiff, au, caf, flac, mp3, ogg, opus) stay what they are; its
+  rare ones (voc, nist, ircam ...) become wav. Rare codings (µ-law, ADPCM ...) become 16 bits.
 - A video or another container becomes a sound file of its codec: AAC and ALAC an m4a, Opus a webm
   or an opus file, Vorbis an ogg, FLAC a flac, PCM a wav, WMA a wma. Other lossless codecs become
   flac, other lossy ones AAC. Whole numbers of 64 bits become 32.
@@ -123,13 +123,15 @@ def choose(reader: AudioReader, format: str, bit_rate: int | None, measure: bool
 
 def _same(reader: AudioReader) -> Target:
     container, subtype, rate = reader.container, reader.subtype, reader.sample_rate
-    if container in _SUFFIXES or container == "OGG":
-        if container == "OGG":
-            return _ogg(subtype, rate)
-        kept = subtype in _PLAIN or container == "MP3"
-        codec = subtype if kept and soundfile.check_format(container, subtype) else "PCM_16"
-        return Target(_SUFFIXES[container], container, codec, rate)
-    return _same_codec(reader)
+    if container == "OGG":
+        return _ogg(subtype, rate)
+    if container not in soundfile.available_formats():
+        return _same_codec(reader)
+    if container not in _SUFFIXES:
+        container = "WAV"
+    kept = subtype in _PLAIN or container == "MP3"
+    codec = subtype if kept and soundfile.check_format(container, subtype) else "PCM_16"
+    return Target(_SUFFIXES[container], container, codec, rate)
 
 
 def _same_codec(reader: AudioReader) -> Target:

@@ -56,6 +56,14 @@ class Song:
         """Its file, with all links followed; one that leads to itself is let be."""
         return Path(os.path.realpath(split_source(self.source)[0]))
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """Its file's name and the stream, the same however it is named; a link has its own."""
+        if not self.local:
+            return self.source, 0
+        path, stream = split_source(self.source)
+        return os.path.normpath(path.absolute()), stream
+
 
 def named(folder: Path, names: Collection[str]) -> list[Path]:
     """The sound files in a folder that bear one of these names, with whatever ending; sorted."""

@@ -31,9 +31,9 @@ def pick_device(name: str) -> str:
     present["cuda"] = torch.cuda.is_available()
     if name == "auto":
         return next(name for name in ("cuda", "mps", "cpu") if present[name])
-    if not present[name]:
+    if not present.get(name):
         there = " and ".join(sorted(device for device in present if present[device]))
-        raise UsageError(f"--device {name}: this machine's torch has only {there}")
+        raise UsageError(f"device {name}: this machine's torch has only {there}")
     return name
 
 

@@ -47,7 +47,7 @@ def open_writer(
     tags: tagging.Tags,
     stem: str,
 ) -> "AudioWriter | EncodedWriter":
-    """Open the file of one stem.
+    """Open the file of one stem, of about so many frames.
 
     Raises:
         ValueError, OSError: As :class:`.writer.AudioWriter`.
@@ -71,7 +71,7 @@ def open_writer(
         target.sample_rate,
         channels,
         target.codec,
-        frames=math.ceil(frames / options.knobs.tempo),
+        frames=frames,
         container=target.container,
         bit_rate=target.bit_rate,
         overwrite=options.overwrite,

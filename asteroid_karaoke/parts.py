@@ -11,7 +11,8 @@ import re
 import shutil
 import uuid
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -54,19 +55,29 @@ def place(part: Path, path: Path, overwrite: bool = True) -> None:
         part.unlink()
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A hidden name to write to; the file is moved to ``path`` when the ``with`` block is left.
+
+    Its folder is made. Where the block is left by an error, nothing remains.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = hidden(path)
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def write_whole(path: Path, content: bytes) -> Path:
     """Write a small file, whole or not at all; its folder is made.
 
     Returns:
         The path.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = hidden(path)
-    try:
+    with whole(path) as part:
         part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 
@@ -88,12 +99,13 @@ def sweep(folder: Path) -> None:
         paths += folder.iterdir()
     for path in paths:
         found = _NAME.match(path.name)
-        if found and found[1] == _MACHINE and not _alive(int(found[2])):
+        if found and found[1] == _MACHINE and not alive(int(found[2])):
             with suppress(OSError):
                 path.unlink()
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Whether there is a process of this number; asking may end it on Windows."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

@@ -2,8 +2,8 @@
 
 How it is wired, with ``reader`` an :class:`asteroid_karaoke.audio.AudioReader`::
 
-    part = excerpt(start, end, reader.frames, reader.sample_rate)          # --start, --end, in s
-    part = most_singing(model, blocks, reader.sample_rate, channels, 30)   # --preview 30
+    part = excerpt(start, end, reader.count(), reader.sample_rate)         # --start, --end, in s
+    part = most_singing(model, reader.blocks(), reader.sample_rate, channels, 30)  # --preview 30
     pairs = stream(model, read(reader, part), reader.sample_rate, channels)
     pairs = cut(pairs, part.lead(reader.sample_rate), part.frames)
 
@@ -22,8 +22,6 @@ import numpy as np
 from .audio import AudioReader, Resampler
 from .overlap_add import MARGIN_SECONDS, Queue, Separator, run
 
-#: Samples read from a file at a time.
-_READ_FRAMES = 1 << 16
 #: What is looked at for singing: so many s out of every so many s. A third of the song costs a
 #: third of the time, and ten looks fall into 30 s.
 _LOOK_SECONDS, _EVERY_SECONDS = 1.0, 3.0
@@ -112,12 +110,8 @@ def read(reader: AudioReader, part: Part) -> Iterator[np.ndarray]:
         ValueError: The file is damaged.
     """
     lead = part.lead(reader.sample_rate)
-    if part.start > lead:
-        reader.seek(part.start - lead)
-    left = lead + part.frames + round(MARGIN_SECONDS * reader.sample_rate)
-    while left > 0 and (block := reader.read(min(left, _READ_FRAMES))).size:
-        left -= block.shape[1]
-        yield block
+    reader.seek(part.start - lead)
+    return reader.blocks(lead + part.frames + round(MARGIN_SECONDS * reader.sample_rate))
 
 
 def cut(pairs: Iterable[Pair], skip: int, frames: int) -> Iterator[Pair]:

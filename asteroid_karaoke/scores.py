@@ -92,6 +92,8 @@ def score_song(
     _check(references, estimates, name)
     silent_references = bsseval.silent_frames(references, sample_rate)
     silent_estimates = bsseval.silent_frames(estimates, sample_rate) & ~silent_references
+    if engine not in ENGINES:
+        raise ValueError(f"got engine {engine!r}, expected one of {', '.join(ENGINES)}")
     scores = ENGINES[engine](references, estimates, sample_rate)
     whole, correlations = measures.measure(references, estimates, bsseval.to_16_bit)
     song = {

@@ -15,8 +15,8 @@ import torch
 from .audio import Resampler
 from .overlap_add import BLOCK_SECONDS, Queue, Separator, overlap_add
 
-#: Samples read from a file at a time.
-_READ_FRAMES = 1 << 16
+#: Samples that an array is handed on in.
+_STEP = 1 << 16
 #: More channels than any recording has: the array stands on its side.
 MOST_CHANNELS = 64
 #: The rates that are taken, in Hz: far beyond them a block would fill the memory.
@@ -80,7 +80,7 @@ def separate(
     rows = np.atleast_2d(song)
     vocals = np.empty(rows.shape, np.float32)
     done, total = 0, rows.shape[1]
-    blocks = (rows[:, i : i + _READ_FRAMES] for i in range(0, total, _READ_FRAMES))
+    blocks = (rows[:, i : i + _STEP] for i in range(0, total, _STEP))
     pairs = stream(
         model,
         blocks,

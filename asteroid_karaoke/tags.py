@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import mutagen
-from mutagen import aiff, asf, flac, id3, mp3, mp4, oggopus, oggvorbis, wave
+from mutagen import aiff, apev2, asf, flac, id3, mp3, mp4, oggopus, oggvorbis, wave
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,13 @@ FIELDS = {
     "copyright": ("TCOP", "cprt", "Copyright"),
     "isrc": ("TSRC", "", "WM/ISRC"),
 }
+#: What APE tags call otherwise; they know no case.
+_APE = {
+    "albumartist": "Album Artist",
+    "date": "Year",
+    "tracknumber": "Track",
+    "discnumber": "Disc",
+}
 #: What writes tags, by the file's ending.
 _KINDS: dict[str, Any] = {
     ".mp3": mp3.MP3,
@@ -50,6 +57,8 @@ TITLES = {"vocals": "Vocals", "karaoke": "Karaoke"}
 #: What tells a player how the other file's encoder has padded it.
 _OF_THE_ENCODING = ("----:com.apple.iTunes:iTunSMPB",)
 _FREE_ATOM = "----:com.apple.iTunes:"
+#: How the names of texts begin that tell a player how loud the song is.
+_GAIN = "replaygain_"
 #: No picture and no field is larger, in bytes.
 _LARGEST = 1 << 24
 
@@ -82,10 +91,14 @@ def _read(path: Path) -> Tags:
     file = mutagen.File(path)
     native = None if file is None else file.tags
     if native is None:
-        return Tags(_foreign(path))
+        try:
+            # An mp3 may have them at its end, without an ID3 tag before.
+            native = apev2.APEv2(path)
+        except apev2.APENoHeaderError:
+            return Tags(_foreign(path))
     fields = {name: text for name in FIELDS if (text := _get(native, name))}
     fields |= _loudness(native)
-    pictures = [(kind, data) for kind, data in _pictures(file) if 0 < len(data) <= _LARGEST]
+    pictures = [(kind, data) for kind, data in _pictures(file, native) if 0 < len(data) <= _LARGEST]
     return Tags({k: v[:_LARGEST] for k, v in fields.items()}, tuple(pictures), native)
 
 
@@ -94,18 +107,31 @@ def _foreign(path: Path) -> dict[str, str]:
     import av
 
     names = {"album_artist": "albumartist", "track": "tracknumber", "disc": "discnumber"}
-    with av.open(f"file:{path}", options={"protocol_whitelist": "file"}) as container:
+    options = {"protocol_whitelist": "file"}
+    try:
+        container = av.open(f"file:{path}", options=options)
+    except UnicodeDecodeError:
+        # The code page of the programs that write no Unicode into a wav.
+        container = av.open(
+            f"file:{path}", options=options, metadata_encoding="cp1252", metadata_errors="replace"
+        )
+    with container:
         found = {names.get(k.lower(), k.lower()): v for k, v in container.metadata.items()}
-        return {k: v for k, v in found.items() if k in FIELDS or k.startswith("replaygain_")}
+        return {k: v for k, v in found.items() if k in FIELDS or k.startswith(_GAIN)}
 
 
 def _get(native: Any, name: str) -> str:
     frame, atom, attribute = FIELDS[name]
-    key = {id3.ID3: frame, mp4.MP4Tags: atom, asf.ASFTags: attribute}
+    key = {
+        id3.ID3: frame,
+        mp4.MP4Tags: atom,
+        asf.ASFTags: attribute,
+        apev2.APEv2: _APE.get(name, name),
+    }
     found = native.get(next((k for kind, k in key.items() if isinstance(native, kind)), name))
     if found is None:
         return ""
-    values = getattr(found, "text", found)
+    values = [*found] if isinstance(found, apev2.APETextValue) else getattr(found, "text", found)
     first = values[0] if isinstance(values, list) and values else values
     if isinstance(first, tuple):
         return "/".join(str(number) for number in first if number)
@@ -120,13 +146,13 @@ def _loudness(native: Any) -> dict[str, str]:
         free = {k.removeprefix(_FREE_ATOM): v for k, v in native.items() if k[:4] == "----"}
         found = {k: bytes(v[0]).decode("utf-8", "replace") for k, v in free.items() if v}
     else:
-        found = {key: values[0] for key, values in dict(native).items() if values}
+        # Others may be covers, which have no first one.
+        found = {k: v[0] for k, v in dict(native).items() if v and k.lower().startswith(_GAIN)}
     known = {key.lower(): str(value) for key, value in found.items()}
-    return {key: value for key, value in known.items() if key.startswith("replaygain_")}
+    return {key: value for key, value in known.items() if key.startswith(_GAIN)}
 
 
-def _pictures(file: Any) -> list[tuple[str, bytes]]:
-    native = file.tags
+def _pictures(file: Any, native: Any) -> list[tuple[str, bytes]]:
     if isinstance(file, flac.FLAC):
         return [(picture.mime, picture.data) for picture in file.pictures]
     if isinstance(native, id3.ID3):
@@ -137,6 +163,9 @@ def _pictures(file: Any) -> list[tuple[str, bytes]]:
         return [(kinds.get(cover.imageformat, "image/jpeg"), bytes(cover)) for cover in covers]
     if isinstance(native, asf.ASFTags):
         return [_asf_picture(value.value) for value in native.get("WM/Picture", [])]
+    if isinstance(native, apev2.APEv2):
+        cover = native.get("Cover Art (Front)")
+        return [_ape_picture(cover.value)] if cover else []
     coded = native.get("metadata_block_picture", [])
     found = [flac.Picture(base64.b64decode(text)) for text in coded]
     return [(picture.mime, picture.data) for picture in found]
@@ -147,6 +176,12 @@ def _asf_picture(value: bytes) -> tuple[str, bytes]:
     size = struct.unpack_from("<I", value, 1)[0]
     kind = value[5:].decode("utf-16-le", "ignore").partition("\0")[0]
     return kind, value[len(value) - size :]
+
+
+def _ape_picture(value: bytes) -> tuple[str, bytes]:
+    """The name of a file, a zero, and what was in it."""
+    data = value.partition(b"\0")[2]
+    return "image/png" if data.startswith(b"\x89PNG") else "image/jpeg", data
 
 
 def texts(tags: Tags, stem: str) -> dict[str, str]:

@@ -54,7 +54,7 @@ def train(
     model: KaraokeNet,
     train_set: ItemDataset,
     val_set: ItemDataset,
-    sampler: Sampler | None = None,
+    sampler: Sampler,
     resume: bool = False,
 ) -> Path:
     """Train `model` and keep the best of it.

@@ -1,5 +1,6 @@
 """Audio files written block by block, which appear whole or not at all."""
 
+import io
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -91,9 +92,10 @@ class AudioWriter(WholeFile):
     ) -> None:
         place = Path(path)
         self._channels, self._written = channels, 0
-        self._format = _format(place, container, sample_rate, channels)
-        opus = place.suffix.lower() == ".opus"
-        self._subtype = subtype or ("OPUS" if opus else soundfile.default_subtype(self._format))
+        if subtype is None and place.suffix.lower() == ".opus":
+            subtype = "OPUS"
+        self._format = _format(place, container, subtype, sample_rate, channels)
+        self._subtype = subtype or soundfile.default_subtype(self._format)
         if self._format == "WAV" and frames * channels * self._sample_bytes() > _RIFF_BYTES:
             self._format = "RF64"
         if not soundfile.check_format(self._format, self._subtype):
@@ -102,26 +104,31 @@ class AudioWriter(WholeFile):
                 + ", ".join(soundfile.available_subtypes(self._format))
             )
         self._order = OGG_ORDER.get(channels) if self._format == "OGG" else None
+        settings = {
+            "mode": "w",
+            "samplerate": sample_rate,
+            "channels": channels,
+            "subtype": self._subtype,
+            "format": self._format,
+            "compression_level": _level(self._subtype, bit_rate, sample_rate, channels),
+            # LAME knows no bit rate but a constant one by this way.
+            "bitrate_mode": "CONSTANT" if bit_rate and self._format == "MP3" else None,
+        }
         super().__init__(place, overwrite)
         try:
-            self._file = soundfile.SoundFile(
-                self._name(),
-                "w",
-                sample_rate,
-                channels,
-                self._subtype,
-                format=self._format,
-                compression_level=_level(self._subtype, bit_rate, sample_rate, channels),
-                # LAME knows no bit rate but a constant one by this way.
-                bitrate_mode="CONSTANT" if bit_rate and self._format == "MP3" else None,
-            )
+            self._file = soundfile.SoundFile(self._name(), **settings)
             for name, text in (texts or {}).items():
                 setattr(self._file, name, text)
         except soundfile.LibsndfileError as error:
-            # The format was looked at before, so it is the disk that refuses the header.
-            failure = self.failure()
             self.part.unlink()
-            raise failure from error
+            try:
+                soundfile.SoundFile(io.BytesIO(), **settings).close()
+            except soundfile.LibsndfileError:
+                raise ValueError(
+                    f"{place}: {self._subtype} can not hold {channels} channel(s) at {sample_rate} "
+                    "Hz: choose wav, which holds all"
+                ) from error
+            raise self.failure() from error
 
     def _sample_bytes(self) -> int:
         return {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "DOUBLE": 8}.get(self._subtype, 4)
@@ -189,7 +196,9 @@ class AudioWriter(WholeFile):
             self._file.close()
 
 
-def _format(path: Path, container: str | None, sample_rate: int, channels: int) -> str:
+def _format(
+    path: Path, container: str | None, subtype: str | None, sample_rate: int, channels: int
+) -> str:
     """Name the format in libsndfile's words, or complain that it can not hold such a sound."""
     name = container or FORMATS.get(path.suffix.lower())
     if name is None:
@@ -197,11 +206,13 @@ def _format(path: Path, container: str | None, sample_rate: int, channels: int) 
     most, lowest, highest = _LIMITS.get(name, _LIMITS["WAV"])
     rates = f"{lowest} to {highest} Hz"
     fits = lowest <= sample_rate <= highest
-    if name == "MP3":
-        fits, rates = sample_rate in MP3_RATES, ", ".join(map(str, MP3_RATES)) + " Hz"
+    known = MP3_RATES if name == "MP3" else OPUS_RATES if subtype == "OPUS" else None
+    if known:
+        fits, rates = sample_rate in known, ", ".join(map(str, known)) + " Hz"
+    label = "opus" if subtype == "OPUS" else name.lower()
     if not fits or not 1 <= channels <= most:
         raise ValueError(
-            f"{path}: {name.lower()} can not hold {channels} channel(s) at {sample_rate} Hz, only "
+            f"{path}: {label} can not hold {channels} channel(s) at {sample_rate} Hz, only "
             f"up to {most} at {rates}: choose wav, which holds all"
         )
     return name

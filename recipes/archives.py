@@ -11,10 +11,11 @@ import logging
 import os
 import shutil
 import stat
-import uuid
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from asteroid_karaoke.parts import sweep, whole
 
 logger = logging.getLogger(__name__)
 COMPLETED = ".completed"
@@ -130,15 +131,9 @@ def _unpack_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Pa
     if _is_whole(target, member):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    for left in target.parent.glob(".*.part"):  # by a run that was killed
-        left.unlink(missing_ok=True)
-    part = target.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        with archive.open(member) as source, part.open("wb") as file:
-            shutil.copyfileobj(source, file, _BLOCK)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    sweep(target.parent)
+    with whole(target) as part, archive.open(member) as source, part.open("wb") as file:
+        shutil.copyfileobj(source, file, _BLOCK)
 
 
 def _is_whole(path: Path, member: zipfile.ZipInfo) -> bool:

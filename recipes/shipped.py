@@ -42,6 +42,7 @@ from functools import partial
 from pathlib import Path
 
 from asteroid_karaoke.manifest import Song
+from asteroid_karaoke.parts import whole
 
 from . import corpora, licences, stems, teacher
 from .labels import label_song
@@ -243,10 +244,8 @@ def _not_free(entry: Entry) -> bool:
 def _copy(file: Path, target: Path) -> None:
     if target.is_file() and target.stat().st_size == file.stat().st_size:
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    shutil.copyfile(file, part)
-    os.replace(part, target)
+    with whole(target) as part:
+        shutil.copyfile(file, part)
 
 
 def _download(storage_dir: Path, source_dir: Path | None) -> None:

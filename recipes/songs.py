@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from asteroid_karaoke import audio, cluster, manifest
 from asteroid_karaoke.manifest import Song
-from asteroid_karaoke.parts import write_whole
+from asteroid_karaoke.parts import sweep, write_whole
 
 from . import pcm
 
@@ -109,8 +109,7 @@ def hear_song(entry: Entry, *, corpus: str, output_dir: Path, decode: bool) -> S
     if decode:
         gain = pcm.gain_for(*(heard[stem].peak for stem in sounding))
         folder = output_dir / "audio" / entry.id
-        for left in folder.glob(".*.part"):  # by a run that was killed
-            left.unlink(missing_ok=True)
+        sweep(folder)
         for stem in sounding:
             sources[stem] = (pcm.decode(stems[stem], folder / f"{stem}.wav", gain),)
     return Song(

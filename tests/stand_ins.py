@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asteroid_karaoke import KaraokeNet
+from asteroid_karaoke import KaraokeNet, parts
 
 RATE = 8000
 
@@ -67,3 +67,10 @@ def tiny_weights(folder: Path, name: str = "tiny") -> Path:
     card = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     path.with_suffix(".json").write_text(json.dumps(card))
     return path
+
+
+def dead_part(folder):
+    """What a process of this machine has left half-written that is no more."""
+    part = folder / f".{parts._MACHINE}-4194305-{'0' * 32}.part"
+    part.write_bytes(b"half")
+    return part

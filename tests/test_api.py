@@ -22,6 +22,15 @@ def test_an_array_becomes_arrays():
         asteroid_karaoke.separate(noise(), sample_rate=RATE, model=Gain(), format="mp3")
 
 
+def test_a_model_may_be_a_path_and_a_device_may_be_missing(tmp_path):
+    path = tmp_path / "model.pth"
+    torch.save(asteroid_karaoke.KaraokeNet(size="tiny", depth=1).serialize(), path)
+    for model in (path, str(path)):
+        assert asteroid_karaoke.separate(noise(), sample_rate=RATE, model=model, device="cpu")
+    with pytest.raises(ValueError, match="device cuda:7: this machine's torch has only cpu"):
+        asteroid_karaoke.separate(noise(), sample_rate=RATE, model=Gain(), device="cuda:7")
+
+
 def test_what_is_for_files_is_refused_with_an_array_and_the_other_way_round(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     audio.write("song.wav", noise(), RATE)

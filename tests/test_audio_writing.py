@@ -54,6 +54,7 @@ def test_what_is_written_has_its_length(tmp_path, name, rate, channels, frames):
     [
         ("a.mp3", 96000, 2, "96000 Hz"),
         ("a.mp3", 44100, 6, "6 channel"),
+        ("a.opus", 44100, 2, "opus can not hold .* at 44100 Hz, only up to 255 at 8000, .*48000"),
         ("a.ogg", 250_000, 2, "250000 Hz"),
         ("a.flac", 44100, 9, "9 channel"),
         ("a.flac", 700_000, 1, "700000 Hz"),
@@ -68,6 +69,8 @@ def test_what_a_format_can_not_hold_is_refused_before_work(tmp_path, name, rate,
 
 
 def test_a_subtype_that_the_format_lacks_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"MS_ADPCM can not hold 3 channel\(s\).*choose wav"):
+        audio.write(tmp_path / "a.wav", noise(3), 44100, "MS_ADPCM")
     with pytest.raises(ValueError, match=r"FLAC can not hold FLOAT.*PCM_24"):
         audio.AudioWriter(tmp_path / "a.flac", RATE, 2, "FLOAT")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stand_ins import Gain
+from stand_ins import Gain, dead_part
 
 from asteroid_karaoke import audio, inputs, parts
 from asteroid_karaoke.batch import DONE, FAILED, SKIPPED, Work, plan, run, separate_song
@@ -158,10 +158,12 @@ def test_a_song_that_is_met_again_is_taken_once(library):
     """In a folder, by a glob and in a playlist; only whoever names it twice is told."""
     Path("list.m3u").write_text("lib/a.wav\n")
     out = library / "out"
-    for words in (["lib", "list.m3u"], ["list.m3u", "lib/*.wav"], ["lib", "lib/a.wav"]):
+    ways = (["lib", "list.m3u"], ["list.m3u", "lib/*.wav"], ["lib", "lib/a.wav"])
+    for words in (*ways, ["lib", "lib/x/*.wav"], ["lib/*", "lib/../lib/a.wav"]):
         songs = plan(inputs.expand(words), out, OutputOptions())
         assert not any(song.fault for song in songs)
-        assert [song.path.name for song in songs].count("a.wav") == 1
+        names = [song.path.name for song in songs]
+        assert len(set(names)) == len(names) > 1
     with pytest.raises(ValueError, match="would both be written"):
         plan(inputs.expand(["lib/a.wav", "lib/a.wav"]), out, OutputOptions())
 
@@ -251,11 +253,20 @@ def test_a_run_that_was_killed_between_two_results_goes_on(library, monkeypatch)
 
 def test_only_what_the_dead_left_is_swept(tmp_path):
     alive, foreign = parts.hidden(tmp_path / "a"), tmp_path / f".00000000-1-{'0' * 32}.part"
-    dead = tmp_path / f".{parts._MACHINE}-4194305-{'0' * 32}.part"
-    for path in (alive, foreign, dead):
+    dead_part(tmp_path)
+    for path in (alive, foreign):
         path.touch()
     parts.sweep(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted([alive, foreign])
+
+
+def test_also_in_folders_that_names_make(library):
+    part = dead_part(library / "lib")
+    assert statuses(worked(library, "lib/a.wav", name="by/{artist}/{song} ({stem})")) == [DONE]
+    folder = library / "out" / "by" / "Unknown artist"
+    part = dead_part(folder)
+    worked(library, "lib/a.wav", name="by/{artist}/{song} ({stem})", overwrite=True)
+    assert not part.exists()
 
 
 def test_a_folder_that_can_not_be_listed_is_not_swept(tmp_path, monkeypatch):

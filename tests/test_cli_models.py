@@ -78,7 +78,7 @@ def test_a_device_that_is_not_there_is_an_error(folder, weights, capfd, monkeypa
     command = ("separate", "song.wav", "--model", weights, "--device", "cuda")
     code, _, err = run(capfd, *command)
     assert (code, len(err)) == (2, 1)
-    assert "--device cuda: this machine's torch has only cpu" in err[0]
+    assert "device cuda: this machine's torch has only cpu" in err[0]
 
 
 def test_models_lists_what_ships(shipped, weights, capfd, monkeypatch, tmp_path):

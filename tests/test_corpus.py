@@ -81,6 +81,11 @@ RIGHT = [
         (f"{n}.wav", by_libsndfile("WAVEX", "PCM_16", channels=n), ".wav", "PCM_16")
         for n in range(1, 9)
     ),
+    *(
+        (f"a.{name.lower()}", by_libsndfile(name, "PCM_16"), ".wav", "PCM_16")
+        for name in ("VOC", "NIST", "IRCAM")
+    ),
+    ("24.ircam", by_libsndfile("IRCAM", "FLOAT"), ".wav", "FLOAT"),
     ("rf64.wav", by_libsndfile("RF64", "PCM_24"), ".wav", "PCM_24"),
     ("a.w64", by_libsndfile("W64", "FLOAT"), ".w64", "FLOAT"),
     ("a.aiff", by_libsndfile("AIFF", "PCM_24"), ".aiff", "PCM_24"),

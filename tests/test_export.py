@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from asteroid_karaoke import KaraokeNet, export
-from asteroid_karaoke.weights import read_safetensors
+from asteroid_karaoke.weights import read_safetensors, save_safetensors
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def model():
 
 
 def test_safetensors_give_the_model_again(model, tmp_path):
-    card = export.save_safetensors(model, tmp_path / "m.safetensors")
+    card = save_safetensors(model.serialize(), tmp_path / "m.safetensors")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.json", "m.safetensors"]
     facts = json.loads(card.read_text())
     assert facts["model_name"] == "KaraokeNet" and facts["model_args"]["depth"] == 1
@@ -40,29 +40,29 @@ def test_safetensors_give_the_model_again(model, tmp_path):
 )
 def test_damaged_safetensors_are_refused(model, tmp_path, damage, complaint):
     path = tmp_path / "m.safetensors"
-    export.save_safetensors(model, path)
+    save_safetensors(model.serialize(), path)
     damage(path)
     with pytest.raises(ValueError, match=complaint):
         KaraokeNet.from_pretrained(path)
 
 
 def test_what_is_missing_of_safetensors_is_said(model, tmp_path):
-    export.save_safetensors(model, tmp_path / "m.safetensors")
+    save_safetensors(model.serialize(), tmp_path / "m.safetensors")
     (tmp_path / "m.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"no .*m\.json, which says what model"):
         KaraokeNet.from_pretrained(tmp_path / "m.safetensors")
     with pytest.raises(FileNotFoundError, match="no model"):
         KaraokeNet.from_pretrained("folder/m.safetensors")
     with pytest.raises(ValueError, match=r"does not end in \.safetensors"):
-        export.save_safetensors(model, tmp_path / "m.pth")
+        save_safetensors(model.serialize(), tmp_path / "m.pth")
 
 
 def test_a_write_that_fails_leaves_the_old_weights(model, tmp_path, monkeypatch):
-    export.save_safetensors(model, tmp_path / "m.safetensors")
+    save_safetensors(model.serialize(), tmp_path / "m.safetensors")
     before = read_safetensors(tmp_path / "m.safetensors")
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        export.save_safetensors(model, tmp_path / "m.safetensors")
+        save_safetensors(model.serialize(), tmp_path / "m.safetensors")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.json", "m.safetensors"]
     assert before["model_args"] == read_safetensors(tmp_path / "m.safetensors")["model_args"]
 

@@ -9,8 +9,9 @@ import pytest
 import soundfile
 from stand_ins import RATE, Echo, Gain, noise
 
-from asteroid_karaoke import audio
+from asteroid_karaoke import audio, writer
 from asteroid_karaoke.files import separate_file
+from asteroid_karaoke.knobs import Knobs
 from asteroid_karaoke.options import OutputOptions
 from asteroid_karaoke.separation import separate
 
@@ -88,6 +89,21 @@ def test_a_stream_of_a_container_is_a_song(stempeg_excerpt, tmp_path, monkeypatc
     assert paths["vocals"].name == stempeg_excerpt.stem + "_vocals.flac"
     expected = audio.read(source) / 2
     np.testing.assert_allclose(audio.read(paths["vocals"]), expected.clip(-1, 1), atol=2**-15)
+
+
+@pytest.mark.parametrize("tempo", (0.5, 2.0))
+def test_headers_are_for_the_length_that_each_stem_gets(song, tmp_path, monkeypatch, tempo):
+    monkeypatch.setattr(writer, "_RIFF_BYTES", 30_000 * 2 * 2)
+    paths = separate_file(
+        Echo(), song, tmp_path, OutputOptions(knobs=Knobs(tempo=tempo), overwrite=True)
+    )
+    magic = {stem: path.read_bytes()[:4] for stem, path in paths.items()}
+    assert magic == {"vocals": b"RIFF", "karaoke": b"RF64" if tempo < 1 else b"RIFF"}
+    monkeypatch.setattr(writer, "_RIFF_BYTES", 30_000 * 2 * 2 - 1)
+    paths = separate_file(
+        Echo(), song, tmp_path, OutputOptions(knobs=Knobs(tempo=tempo), overwrite=True)
+    )
+    assert paths["vocals"].read_bytes()[:4] == b"RF64"
 
 
 def test_clipping_is_told_once_with_its_size(tmp_path, caplog):

@@ -63,7 +63,7 @@ MAY_IMPORT = {
     "maskers": set(),
     "losses": {"stft"},
     "baselines": set(),
-    "plots": set(),
+    "plots": {"parts"},
     "terminal": set(),
     "bsseval": set(),
     "results": {"parts"},

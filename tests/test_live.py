@@ -216,7 +216,7 @@ class MadeUp:
     block = RATE // 10
 
     def __init__(self, end=lambda stream: setattr(stream, "active", False)):
-        self.recorded, self.played, self.end = [], [], end
+        self.recorded, self.played, self.end, self.blocks = [], [], end, sys.maxsize
 
     def query_devices(self):
         return [{"name": "mic"}, {"name": "speaker"}]
@@ -251,11 +251,12 @@ class MadeUp:
         self.end(stream)
 
     def _play(self, stream, channels, callback):
-        while stream.active:
+        while stream.active and len(self.played) < self.blocks:
             samples = np.full((self.block, channels), np.nan, np.float32)
             callback(samples, self.block, None, Status())
             self.played.append(samples.T)
             time.sleep(0.001)
+        stream.active = False
 
 
 def test_a_device_is_recorded_and_lost_sound_is_told(monkeypatch, model_path, capsys):
@@ -289,6 +290,21 @@ def test_a_device_plays_all_and_gaps_are_told(monkeypatch, model_path, capsys):
     np.testing.assert_allclose(played[:, played.any(axis=0)], mixture, atol=1e-6)
     assert not played[:, : round(live._SPARE_SECONDS * RATE)].any()
     assert "there was nothing to play" in capsys.readouterr().err
+
+
+def test_what_comes_faster_than_it_is_played_waits(monkeypatch):
+    """Until the device takes some of it; when the device is gone, that is told."""
+    made_up = MadeUp()
+    monkeypatch.setitem(sys.modules, "sounddevice", made_up)
+    monkeypatch.setattr(devices.Player, "AHEAD_SECONDS", 0.2)
+    made_up.blocks = 10
+    with devices.Player("default", RATE, 2, spare=0.1) as player:
+        for _ in range(8):
+            player.write(np.ones((2, made_up.block), np.float32))
+            assert player._waiting.shape[1] <= (0.1 + 0.2 + 0.1) * RATE
+        with pytest.raises(OSError, match="the sound device that it is played on is gone"):
+            for _ in range(8):
+                player.write(np.ones((2, made_up.block), np.float32))
 
 
 def test_devices_that_are_not_there_are_told_with_those_that_are(monkeypatch, model_path, capsys):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stand_ins import dead_part
 
 from recipes import archives
 
@@ -26,7 +27,7 @@ def test_unpacking_goes_on_where_it_broke_off(tmp_path):
     kept = (folder / "one").stat().st_mtime_ns
     # As long as it should be, with other content.
     (folder / "two").write_bytes(b"x" * 5000)
-    (folder / ".0123.part").write_bytes(b"3")
+    dead_part(folder)
     archives.unpack(archive, folder, 100_000)
     assert (folder / "one").stat().st_mtime_ns == kept
     assert (folder / "two").read_bytes() == b"2" * 5000

@@ -222,6 +222,11 @@ def test_estimates_of_any_format_are_at_hand(folder, tmp_path):
     assert songs["b"].audio["vocals_estimate"] == (str(tmp_path / "b" / "vocals.aiff"),)
 
 
+def test_a_folder_of_estimates_that_there_is_not(folder, tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere is no folder"):
+        collect.collect([folder / "kept"], tmp_path / "nowhere")
+
+
 def test_all_kinds_of_results_give_the_same_scores(folder, tmp_path, found):
     """A folder by system, one folder, a record, a table, an experiment."""
     rows = {n: score.row for n, score in found["my corpus"]["my model"].items()}

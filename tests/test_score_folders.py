@@ -184,6 +184,26 @@ def test_two_jobs_give_what_one_gives(folders, tmp_path):
     assert scores.score_folders(references, estimates, tmp_path / "parallel", jobs=2) == one
 
 
+def test_a_folder_that_is_called_as_a_baseline_would_be_taken_for_it(folders, capsys, monkeypatch):
+    references, estimates, output = folders
+    command = ["score", "--references", str(references), "-o", str(output), "--estimates"]
+    estimates.rename(estimates.parent / "mixture")
+    given = str(estimates.parent / "mixture")
+    assert cli.main([*command, given, "--floor-and-ceiling"]) == 2
+    assert "is called as what --floor-and-ceiling scores: rename the folder" in (
+        capsys.readouterr().err
+    )
+    monkeypatch.chdir(given)
+    assert cli.main([*command, "."]) == 0
+    assert "| mixture |" in capsys.readouterr().out
+
+
+def test_an_engine_that_there_is_not():
+    stems = np.stack([noise(1.0, 1), noise(1.0, 2)])
+    with pytest.raises(ValueError, match="got engine 'slow', expected one of fast, museval"):
+        scores.score_song(stems, stems, RATE, engine="slow")
+
+
 def test_floor_and_ceiling_stand_beside_what_is_scored(folders, capsys):
     """And a report finds them there, with the files that were scored."""
     references, estimates, output = folders

@@ -5,7 +5,7 @@ import base64
 import mutagen
 import numpy as np
 import pytest
-from mutagen import flac, id3, mp3, mp4
+from mutagen import apev2, flac, id3, mp3, mp4
 from test_corpus import by_ffmpeg, by_libsndfile, separated
 
 from asteroid_karaoke import audio, tags
@@ -105,6 +105,44 @@ def test_broken_tags_cost_no_song(tmp_path, fault):
     outcome = separated(path, name="{artist}_{stem}")
     assert outcome.status == "done", outcome.reason
     assert np.isfinite(audio.read(outcome.paths["karaoke"])).all()
+
+
+def test_a_cover_of_an_ape_tag_costs_no_text(tmp_path):
+    path = tmp_path / "a.wv"
+    by_ffmpeg("wv", "wavpack")(path)
+    file = mutagen.File(path)
+    del file.tags["encoder"]
+    file["Title"], file["replaygain_track_gain"] = TEXTS["title"], TEXTS["replaygain_track_gain"]
+    file["Cover Art (Front)"] = apev2.APEValue(b"cover.png\0" + COVER, apev2.BINARY)
+    file.save()
+    found = tags.read(path)
+    assert found.fields == {name: TEXTS[name] for name in ("title", "replaygain_track_gain")}
+    assert found.pictures == (("image/png", COVER),)
+    outcome = separated(path)
+    assert tags.read(outcome.paths["karaoke"]).pictures == found.pictures
+
+
+def test_an_mp3_may_have_ape_tags_alone(tmp_path):
+    path = tmp_path / "a.mp3"
+    MAKERS["a.mp3"](path)
+    file = apev2.APEv2()
+    file.update({"Title": "Lied ü", "Artist": ["A", "B"], "Year": "1999", "Track": "3/12"})
+    file.save(path)
+    expected = {"title": "Lied ü", "artist": "A", "date": "1999", "tracknumber": "3/12"}
+    assert tags.read(path).fields == expected
+    results = separated(path).paths
+    assert tags.read(results["vocals"]).fields == {**expected, "title": "Lied ü (Vocals)"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_texts_of_a_wav_are_read_in_windows_code_page_too(tmp_path, encoding):
+    path = tmp_path / "a.wav"
+    MAKERS["a.wav"](path)
+    text = "Björk".encode(encoding).ljust(8, b"\0")
+    chunk = b"LIST" + (12 + len(text)).to_bytes(4, "little") + b"INFOIART"
+    data = path.read_bytes() + chunk + len(text).to_bytes(4, "little") + text
+    path.write_bytes(data[:4] + (len(data) - 8).to_bytes(4, "little") + data[8:])
+    assert tags.read(path).fields == {"artist": "Björk"}
 
 
 def test_a_song_without_tags_gets_none(tmp_path):

@@ -12,7 +12,6 @@ from ..inputs import STANDARD_INPUT, Song
 from ..ledger import Ledger
 from ..loading import UsageError
 from ..overlap_add import Separator
-from ..parts import sweep
 from ..terminal import complain, quiet_libraries, say, song_progress
 from .separate_options import output_options
 
@@ -47,8 +46,6 @@ def separate(options: argparse.Namespace) -> int:
     work = Work(
         folder, outputs, load, facts, options.skip_existing, ledger=many, blocks=options.batch
     )
-    for place in {folder / song.folder for song in songs}:
-        sweep(place)
     outcomes = _outcomes(model, songs, work, options.jobs, options.scheduler)
     with quiet_libraries():
         try:

@@ -10,17 +10,14 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ..parts import whole
+
 DPI = 110
 
 
 def save(figure: Figure, path: str | os.PathLike) -> Path:
     """Write a figure; its folder is made, its suffix says the format, its path comes back."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        FigureCanvasAgg(figure).print_figure(part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole(path) as part:
+        FigureCanvasAgg(figure).print_figure(part, format=path.suffix[1:] or "png")
     return path

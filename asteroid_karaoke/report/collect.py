@@ -89,6 +89,8 @@ def collect(results: Iterable[str | os.PathLike], audio: str | os.PathLike | Non
         FileNotFoundError: A path does not exist, or there are no results in it.
         ValueError: A file is none of the kinds above, or two results of one name differ.
     """
+    if audio is not None and not Path(audio).is_dir():
+        raise FileNotFoundError(f"{audio} is no folder, expected one of estimates")
     found: Scores = {}
     for path in map(Path, results):
         for corpus, system, score in _read(path):

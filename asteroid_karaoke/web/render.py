@@ -6,6 +6,7 @@ same places in both, and so the tracks stay together to the sample.
 """
 
 import hashlib
+import math
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -27,7 +28,6 @@ from .limits import Refused, Stopped
 
 #: Of one song, so many files to save and renderings to play are kept, besides the first.
 _KEPT = 4
-_READ_FRAMES = 1 << 16
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -102,7 +102,8 @@ def _save(job: Job, folder: Path, stem: str, options: OutputOptions, stop: threa
         target = choose(song, options.format, None)
         tags = tagging.read(job.source)
         (path,) = outputs.paths(folder, options, target, tags, job.name).values()
-        rate, channels, frames = song.sample_rate, song.channels, song.frames
+        rate, channels = song.sample_rate, song.channels
+        frames = math.ceil(song.frames / options.knobs.tempo)
     gain = np.float32(options.knobs.vocals_gain)
     pairs: Iterable[Pair] = _tracks(job, options.knobs, stop)
     if gain:
@@ -136,10 +137,10 @@ def _tracks(job: Job, knobs: Knobs, stop: threading.Event) -> Iterator[Pair]:
         stretch = None
         if knobs.stretched:
             stretch = Stretcher(one.sample_rate, 2 * channels, knobs.key, knobs.tempo)
-        while (voice := one.read(_READ_FRAMES)).size:
+        for voice in one.blocks():
             if stop.is_set() or job.stop.is_set():
                 raise Stopped
-            both = np.concatenate([voice, other.read(_READ_FRAMES)])
+            both = np.concatenate([voice, other.read(voice.shape[1])])
             both = stretch(both) if stretch else both
             yield both[:channels], both[channels:]
             done += voice.shape[1]

@@ -8,6 +8,8 @@ import tempfile
 import weakref
 from pathlib import Path
 
+from ..parts import alive
+
 _PREFIX = "asteroid-karaoke-web-"
 _NAME = re.compile(rf"{_PREFIX}(\d+)-")
 #: What is left free on the disk, in bytes: others use it, too.
@@ -56,10 +58,6 @@ def _sweep(parent: Path) -> None:
         return
     for folder in parent.glob(f"{_PREFIX}*"):
         found = _NAME.match(folder.name)
-        if found and not folder.is_symlink() and folder.stat().st_uid == os.getuid():
-            try:
-                os.kill(int(found[1]), 0)
-            except (ProcessLookupError, OverflowError):
-                shutil.rmtree(folder, ignore_errors=True)
-            except OSError:
-                continue
+        ours = found and not folder.is_symlink() and folder.stat().st_uid == os.getuid()
+        if found and ours and not alive(int(found[1])):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -24,7 +24,7 @@ import yaml
 from asteroid_karaoke import KaraokeNet, audio, evaluation, manifest, plots, scores
 from asteroid_karaoke.baselines import BASELINES
 from asteroid_karaoke.datasets import SongDataset
-from asteroid_karaoke.parts import write_whole
+from asteroid_karaoke.parts import hidden, write_whole
 from asteroid_karaoke.separation import separate
 
 SYSTEMS = {
@@ -102,16 +102,21 @@ def publish(exp_dir: Path, final: dict, recipe: str) -> None:
     from asteroid.models.publisher import save_publishable
 
     folder = exp_dir / "publish_dir"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    (folder / "recipe_name.txt").write_text(recipe + "\n")
-    save_publishable(
-        str(folder),
-        torch.load(exp_dir / "best_model.pth", weights_only=True),
-        metrics=json.loads(json.dumps(final)),
-        train_conf=yaml.safe_load((exp_dir / "conf.yml").read_text()),
-        recipe=recipe,
-    )
+    part = hidden(folder)
+    part.mkdir()
+    try:
+        (part / "recipe_name.txt").write_text(recipe + "\n")
+        save_publishable(
+            str(part),
+            torch.load(exp_dir / "best_model.pth", weights_only=True),
+            metrics=json.loads(json.dumps(final)),
+            train_conf=yaml.safe_load((exp_dir / "conf.yml").read_text()),
+            recipe=recipe,
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     print(f"Published to {folder / 'model.pth'}")
 
 

@@ -8,14 +8,14 @@ costs to separate; the line joins the trials that no other one beats in both.
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from asteroid_karaoke.plots.canvas import save
 
 #: Titles of the table's columns, and how a trial fills them.
 COLUMNS = {
@@ -80,7 +80,6 @@ def draw(trials: Iterable[dict[str, Any]], path: Path) -> None:
     if not scored:
         raise ValueError("no trial was scored: nothing to draw")
     figure = Figure(figsize=(9, 6), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
     ax = figure.subplots()
     for index, minutes in enumerate(sorted({trial["cpu_minutes"] for trial in scored})):
         those = [trial for trial in scored if trial["cpu_minutes"] == minutes]
@@ -97,9 +96,7 @@ def draw(trials: Iterable[dict[str, Any]], path: Path) -> None:
     ax.set_xlabel("to separate a second of stereo, CPU-s on one thread")
     ax.set_ylabel("uSDR of the voice, dB")
     ax.legend(loc="best", fontsize="small")
-    part = path.with_name(f".{path.name}.part")
-    figure.savefig(part, format=path.suffix[1:] or "png")
-    os.replace(part, path)
+    save(figure, path)
 
 
 def main() -> None:
