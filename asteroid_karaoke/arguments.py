@@ -13,12 +13,14 @@ def positive(text: str) -> int:
     return up_to(10**9 - 1)(text)
 
 
-def up_to(most: int) -> Callable[[str], int]:
-    """A whole number from 1 to `most`."""
+def up_to(most: int, least: int = 1) -> Callable[[str], int]:
+    """A whole number from `least` to `most`."""
 
     def parsed(text: str) -> int:
-        if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number, 1 to {most}")
+        if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(
+                f"got {text!r}, expected a whole number, {least} to {most}"
+            )
         return int(text)
 
     return parsed

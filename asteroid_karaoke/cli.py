@@ -1,12 +1,16 @@
 """The command ``asteroid-karaoke``: separate songs, score estimates, list the models.
 
-Exit codes: 0 all well, 1 a song or the work failed, 2 wrong usage, 130 stopped by Ctrl-C. Results
-go to standard output; complaints, a line each, and progress bars to standard error.
+Exit codes: 0 all well, 1 a song or the work failed, 2 wrong usage, 130 stopped by Ctrl-C, 143 told
+to end. What was done goes to standard output; complaints, a line each, and progress bars to
+standard error.
 """
 
 import argparse
 import json
+import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _end_as_by_ctrl_c()
     try:
         if arguments[:1] == ["infer"]:
             # Before argparse, which would take infer's options for its own.
@@ -40,12 +45,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         complain(error)
         return 2
-    except KeyboardInterrupt:
-        complain("stopped; no half-written file is left")
-        return 130
+    except KeyboardInterrupt as stop:
+        # Other processes may not have come to it; see parts.sweep.
+        complain("stopped; what is half-written is removed, by the next run at the latest")
+        return 128 + (stop.args[0] if stop.args else signal.SIGINT)
     except SystemExit as error:
         # argparse ends this way: after --help and --version, and on wrong usage.
         return error.code if isinstance(error.code, int) else int(error.code is not None)
+
+
+def _end_as_by_ctrl_c() -> None:
+    """Let a process that is told to end clean up, and end those that work for it."""
+
+    def stop(number: int, _frame: Any) -> None:
+        raise KeyboardInterrupt(number)
+
+    # Elsewhere signals are not the main thread's, and nobody asks a process before it is ended.
+    if os.name == "posix" and threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, stop)
 
 
 def _parser() -> argparse.ArgumentParser:

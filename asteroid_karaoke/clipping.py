@@ -71,9 +71,16 @@ def _rescaled(pairs: Iterable[Pair], folder: str | PathLike[str] | None) -> Iter
     with tempfile.TemporaryFile(dir=place) as file:
         for pair in pairs:
             shapes.append([stem.shape for stem in pair])
-            for stem in pair:
-                peak = max(peak, float(np.abs(stem).max(initial=0)))
-                file.write(np.ascontiguousarray(stem, np.float32).tobytes())
+            peak = max(peak, *(float(np.abs(stem).max(initial=0)) for stem in pair))
+            try:
+                file.writelines(np.ascontiguousarray(stem, np.float32).data for stem in pair)
+                file.flush()
+            except OSError as error:
+                raise OSError(
+                    f"both stems have to be kept for a while in {place or tempfile.gettempdir()}, "
+                    f"which can not be done ({error.strerror}): make room there, or do without "
+                    "rescaling"
+                ) from error
         file.seek(0)
         gain = np.float32(1 / peak)
         for both in shapes:

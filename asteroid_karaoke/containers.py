@@ -26,6 +26,9 @@ _DEMUXERS = (
     "mov,matroska,webm,asf,avi,flv,mpegts,mpeg,ogg,mp3,aac,flac,wav,w64,aiff,caf,au,ac3,eac3,dts,"
     "amr,amrnb,amrwb,ape,tak,tta,wv,mpc,mpc8,dsf,iff,rm,truehd,mlp,shn,voc,loas,latm,oma,bink"
 )
+#: Bare streams, whose packets are looked for in the bytes; and how many bytes may be none, besides
+#: a tenth of those that are.
+_BARE, _FEW_BYTES = ("mp3", "aac"), 8192
 #: Decoding starts this much before the sample wanted, in s: Opus asks for 80 ms (RFC 7845, 4.6),
 #: MP3's bit reservoir and HE-AAC's filter banks for about as much.
 _PREROLL_SECONDS = 0.5
@@ -35,6 +38,30 @@ _TOLERANCE_SECONDS = 0.1
 _COUNTED = 10_000
 #: Matroska has one duration for all of its streams; writers put each stream's own into a tag.
 _DURATION = re.compile(r"(\d+):(\d+):(\d+\.\d+)$")
+
+
+class _Converter:
+    """Turns frames into 32 bit floats of the first one's channels and rate.
+
+    A song that was joined from several may go on in another layout or rate.
+    """
+
+    def __init__(self) -> None:
+        self._like: av.AudioFrame | None = None
+        self._seen: tuple[str, int, str] | None = None
+
+    def __call__(self, frame: av.AudioFrame) -> Iterator[av.AudioFrame]:
+        seen = (frame.layout.name, frame.sample_rate, frame.format.name)
+        if self._like is None:
+            self._like = frame
+            # Not planar: PyAV (18.1) crashes on more than seven planes.
+            self._convert = av.AudioResampler(format="flt")
+        elif seen != self._seen:
+            yield from self._convert.resample(None)
+            like = self._like
+            self._convert = av.AudioResampler("flt", like.layout, like.sample_rate)
+        self._seen = seen
+        yield from self._convert.resample(frame)
 
 
 class ContainerBackend:
@@ -109,19 +136,43 @@ class ContainerBackend:
 
     def _decode(self) -> Iterator[tuple[int | None, np.ndarray, int]]:
         """Of one decoded frame after another: time stamp, samples ``(channels, n)``, rate in Hz."""
-        # Not planar: PyAV (18.1) crashes on more than seven planes.
-        convert = av.AudioResampler(format="flt")
+        convert = _Converter()
         seconds = 0.0
         try:
-            for frame in self._container.decode(self._stream):
-                pts, rate, seconds = frame.pts, frame.sample_rate, frame.time or seconds
-                for converted in convert.resample(frame):
+            for frame in self._frames():
+                pts, seconds = frame.pts, frame.time or seconds
+                for converted in convert(frame):
                     block = converted.to_ndarray().reshape(converted.samples, -1).T
-                    yield pts, self._trimmed(block, frame), rate
+                    yield pts, self._trimmed(block, frame), converted.sample_rate
+        except av.PatchWelcomeError as error:
+            raise ValueError(
+                f"goes on at {seconds:.1f} s with other channels or another rate, which FFmpeg's "
+                "libraries do not follow: convert it to wav first"
+            ) from error
         except (av.FFmpegError, ValueError) as error:
             raise ValueError(
                 f"is damaged or cut off at {seconds:.1f} s; get the file anew from where it came"
             ) from error
+
+    def _frames(self) -> Iterator[av.AudioFrame]:
+        """What the stream is decoded to.
+
+        A bare mp3 or AAC file has no end but that of its bytes, so tags and padding behind the
+        sound are taken for packets, and radio streams that were recorded begin in the midst of one.
+        What can not be decoded there is left out, as players do, as long as it is little.
+        """
+        bare = self._container.format.name in _BARE
+        good = bad = 0
+        for packet in self._container.demux(self._stream):
+            try:
+                frames = packet.decode()
+            except av.InvalidDataError:
+                bad += packet.size
+                if not bare or bad > _FEW_BYTES + good // 10:
+                    raise
+                continue
+            good += packet.size
+            yield from frames
 
     def _trimmed(self, block: np.ndarray, frame: av.AudioFrame) -> np.ndarray:
         """A frame without what mp4 says of the last one: that it is filled up with silence.

@@ -6,7 +6,6 @@ is converted, and no ffmpeg is needed.
 """
 
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 from .audio import split_source
 from .inputs import STANDARD_INPUT, Song
 from .parts import hidden
+from .terminal import standard_input
 
 #: What yt-dlp is told, whoever fetches.
 OPTIONS: dict[str, Any] = {
@@ -71,11 +71,12 @@ def as_file(song: Song, folder: Path, max_seconds: float) -> Iterator[Fetched]:
     if song.local:
         yield Fetched(song.source, split_source(song.source)[0], None)
     elif song.source == STANDARD_INPUT:
+        stream = standard_input()
         folder.mkdir(parents=True, exist_ok=True)
         path = hidden(folder / "stdin")
         try:
             with path.open("wb") as file:
-                shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+                shutil.copyfileobj(stream, file, 1 << 20)
             yield Fetched(str(path), path, "stdin")
         finally:
             path.unlink(missing_ok=True)

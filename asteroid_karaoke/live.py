@@ -25,7 +25,7 @@ from .loading import DEFAULT_MODEL, DEVICES, load_model, pick_device
 from .overlap_add import Separator
 from .overlap_add import run as run_model
 from .sliding import HOP_SECONDS, WINDOW_SECONDS, latency, slide
-from .terminal import complain, forget
+from .terminal import complain, forget, standard_input
 
 #: Raw samples, little-endian, by FFmpeg's names: numpy's type, and full scale.
 SAMPLE_FORMATS = {"s16le": ("<i2", 32768), "f32le": ("<f4", 1)}
@@ -58,13 +58,13 @@ def add_parser(commands: Any) -> None:
         default="s16le",
         help="of raw samples, in and out (default: s16le)",
     )
-    for name, default, most, about in (
-        ("rate", 44100, 384_000, "samples a second and channel"),
-        ("channels", 2, 64, "of input and output"),
+    for name, default, (least, most), about in (
+        ("rate", 44100, (8000, 384_000), "samples a second and channel"),
+        ("channels", 2, (1, 64), "of input and output"),
     ):
         parser.add_argument(
             f"--{name}",
-            type=up_to(most),
+            type=up_to(most, least),
             default=default,
             metavar="N",
             help=f"{about} (default: {default})",
@@ -112,7 +112,7 @@ def _follow(model: Separator, options: argparse.Namespace, stack: ExitStack) -> 
     blocks: Iterable[np.ndarray]
     listener = player = None
     if options.input == "-":
-        blocks = read_raw(sys.stdin.buffer, layout, rate, channels)
+        blocks = read_raw(standard_input(), layout, rate, channels)
     else:
         listener = stack.enter_context(Listener(options.input, rate, channels))
         blocks = listener.blocks()

@@ -32,6 +32,8 @@ BLOCK_SECONDS = 11.0
 #: The most context given on each side, in s. A network that sees further sees it faintly:
 #: karaoke-small sees 1.4 s, and what it misses lies 99 dB below its voice.
 MARGIN_SECONDS = 1.0
+#: No sound is louder, as a factor of full scale; networks can not compute with what is.
+_LOUDEST = 1e6
 #: How long neighbouring blocks overlap with weight, in s.
 FADE_SECONDS = 0.25
 
@@ -224,6 +226,7 @@ def run_batch(model: Separator, mixtures: np.ndarray) -> np.ndarray:
 
     Raises:
         RuntimeError: The model gives NaN, or another shape than it should.
+        ValueError: So does it as the sound is beyond all measure.
     """
     inputs, channels = int(model.channels), mixtures.shape[1]
     pairs = channels // inputs * inputs
@@ -237,6 +240,11 @@ def run_batch(model: Separator, mixtures: np.ndarray) -> np.ndarray:
             alone = np.repeat(mixtures[:, row : row + 1], inputs, axis=1)
             voices[:, row] = _forward(model, alone).mean(axis=1)
     if not np.isfinite(voices).all():
+        peak = float(np.abs(mixtures).max())
+        if peak > _LOUDEST:
+            raise ValueError(
+                f"holds samples of {peak:.0e} times full scale, so it is no sound: export it anew"
+            )
         raise RuntimeError("the model gives NaN or Inf: its weights are damaged, load another one")
     return voices
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from .xing import tells_length
+
 #: What to do with a broken file.
 GET_ANEW = "get the file anew from where it came"
 #: A line of libsndfile's log, the only place where it tells of a file that is shorter than its
@@ -84,13 +86,19 @@ class SoundFileBackend:
             return False
         try:
             if not backend.frames:
+                if backend.container in ("WAV", "WAVEX"):
+                    # Perhaps a recorder was cut off before it had counted: FFmpeg looks.
+                    return False
                 raise ValueError("holds no samples")
             if backend.container == "OGG" and _is_chained(path):
                 # libsndfile ends after the first song.
                 return False
-            if backend.frames >= _UNKNOWN or (
-                backend.container == "MP3" and not _tells_length(path)
+            if backend.frames >= _UNKNOWN:
+                return False
+            if backend.container == "MP3" and not tells_length(
+                path, backend.frames, backend.sample_rate
             ):
+                # libsndfile would guess, or believe what is not true.
                 return False
             backend._check_complete()
         finally:
@@ -122,23 +130,6 @@ def _telling_damage() -> Iterator[None]:
         yield
     except soundfile.LibsndfileError as error:
         raise ValueError(f"is damaged or cut off; {GET_ANEW}") from error
-
-
-def _tells_length(path: Path) -> bool:
-    """Whether an mp3 has LAME's or Fraunhofer's header; without, libsndfile guesses the length.
-
-    The header is the first frame's content, behind the tags, which may hold a picture of any size
-    (https://id3.org/id3v2.4.0-structure, sections 3.1 and 6.2).
-    """
-    with path.open("rb") as file:
-        head = file.read(10)
-        if head[:3] == b"ID3":
-            file.seek(
-                10
-                + sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-            )
-        frame = file.read(2048)
-    return any(name in frame for name in (b"Xing", b"Info", b"VBRI"))
 
 
 def _last_page(path: Path) -> bytes:

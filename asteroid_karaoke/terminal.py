@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from tqdm import tqdm
 
@@ -27,13 +27,27 @@ def complain(error: object) -> None:
     _print(printable(line, sys.stderr), sys.stderr)
 
 
-def _print(text: str, file: TextIO) -> None:
+def _print(text: str, file: TextIO | None) -> None:
+    if file is None:
+        # It was closed before the program began.
+        return
     try:
         tqdm.write(text, file=file)
         file.flush()
-    except BrokenPipeError:
-        # As behind `| head`: the songs are worth finishing all the same.
+    except OSError:
+        # As behind `| head`, or on a full disk: the songs are worth finishing all the same.
         forget(file)
+
+
+def standard_input() -> BinaryIO:
+    """The bytes that come on standard input.
+
+    Raises:
+        ValueError: It was closed before the program began.
+    """
+    if sys.stdin is None:
+        raise ValueError("got -, but there is no standard input: name a file, or pipe one in")
+    return sys.stdin.buffer
 
 
 def forget(file: TextIO) -> None:
@@ -43,7 +57,7 @@ def forget(file: TextIO) -> None:
     os.close(nowhere)
 
 
-def printable(text: str, file: TextIO) -> str:
+def printable(text: str, file: TextIO | None) -> str:
     """Escape what a terminal can not show, or would obey: names of files are anybody's.
 
     These are bytes that are no valid UTF-8, characters that the terminal's code page has not, and

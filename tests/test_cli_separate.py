@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -80,6 +81,11 @@ def test_any_file_name_will_do(folder, weights, capfd, name):
     assert (code, err) == (0, [])
     assert len(out) == 3
     assert len(names(folder)) == 3
+
+
+STOPPED = (
+    "asteroid-karaoke: stopped; what is half-written is removed, by the next run at the latest"
+)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +184,8 @@ def test_what_stops_a_run_before_its_first_song_is_one_line(folder, weights, cap
         assert said in err[0]
 
 
-def test_ctrl_c_ends_with_130_and_leaves_nothing(folder, weights):
+@pytest.mark.parametrize(("number", "code"), ((signal.SIGINT, 130), (signal.SIGTERM, 143)))
+def test_who_is_told_to_stop_leaves_nothing(folder, weights, number, code):
     audio.write("song.wav", noise(20 * RATE), RATE)
     slow = (
         "import sys, time, asteroid_karaoke, asteroid_karaoke.cli as cli\n"
@@ -199,9 +206,62 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(folder, weights):
     for line in process.stdout:
         if "about" in line:
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err.splitlines()[-1] == "asteroid-karaoke: stopped; no half-written file is left"
+    assert process.returncode == code
+    assert err.splitlines()[-1] == STOPPED
     assert "Traceback" not in err
     assert names(folder) == ["song.wav"]
+
+
+def test_those_that_work_for_it_stop_too(folder, weights):
+    """They hold the pipe open, so that reading it to its end is to wait for them."""
+    for number in range(4):
+        audio.write(f"{number}.wav", noise(20 * RATE), RATE)
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "asteroid_karaoke.cli", "separate"]
+        + [".", "-o", "out", "--jobs", "2", "--model", str(weights)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    while not (folder / "out").exists() or not any((folder / "out").glob(".*.part")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert err.splitlines()[-1] == STOPPED
+    assert not (folder / "out" / "3_karaoke.wav").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes file descriptors")
+@pytest.mark.parametrize(
+    ("source", "streams", "code", "said"),
+    [
+        ("song.wav", ">&-", 0, ""),
+        ("song.wav", ">/dev/full", 0, ""),
+        ("-", "<&-", 1, "got -, but there is no standard input: name a file, or pipe one in"),
+    ],
+)
+def test_standard_streams_may_be_missing(folder, weights, source, streams, code, said):
+    audio.write("song.wav", noise(5000), RATE)
+    command = [sys.executable, "-m", "asteroid_karaoke.cli", "separate", source]
+    result = subprocess.run(
+        ["sh", "-c", f'"$@" {streams}', "sh", *command, "--model", str(weights)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+    assert (result.returncode, said in result.stderr) == (code, True), result.stderr
+    assert "Traceback" not in result.stderr
+    assert ("song_karaoke.wav" in names(folder)) == (code == 0)
+
+
+def test_samples_beyond_all_measure_are_told(folder, weights, capfd):
+    audio.write("song.wav", 1e25 * noise(RATE), RATE, "FLOAT")
+    code, _, err = run(capfd, "separate", "song.wav", "--model", weights)
+    assert code == 1
+    assert "song.wav: holds samples of 3e+24 times full scale, so it is no sound" in err[0]

@@ -2,6 +2,7 @@ import tempfile
 
 import numpy as np
 import pytest
+from sound_files import full_disk
 
 from asteroid_karaoke import clipping
 from asteroid_karaoke.clipping import Limiter, clip
@@ -60,6 +61,14 @@ def test_rescale_waits_on_disk_and_leaves_nothing_after_an_error(tmp_path, monke
         list(clip("rescale", failing(), RATE, folder=tmp_path))
     assert asked == [str(tmp_path)]
     assert not list(tmp_path.iterdir())
+
+
+def test_rescale_says_where_there_is_no_room(tmp_path):
+    with (
+        full_disk(50_000),
+        pytest.raises(OSError, match=f"kept for a while in {tmp_path}, .* room"),
+    ):
+        list(clip("rescale", [stems()], RATE, folder=tmp_path))
 
 
 @pytest.mark.parametrize("size", (1, 39, 41, 1009, 10**6))

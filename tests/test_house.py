@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "cluster": set(),
     "pipeline": set(),
     "containers": set(),
-    "sndfile": set(),
+    "xing": set(),
+    "sndfile": {"xing"},
     "parts": set(),
     "names": set(),
     "resampling": set(),
@@ -46,7 +47,7 @@ MAY_IMPORT = {
         *("pipeline", "preview", "separation", "tags"),
     },
     "inputs": {"audio"},
-    "fetching": {"audio", "inputs", "parts"},
+    "fetching": {"audio", "inputs", "parts", "terminal"},
     "ledger": {"options"},
     "batch": {
         *("cluster", "fetching", "files", "inputs", "ledger", "options", "overlap_add", "parts"),

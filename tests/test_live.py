@@ -5,6 +5,7 @@ What the sliding window gives is tested in test_sliding.py.
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -184,11 +185,11 @@ def test_what_is_no_sound_is_refused(monkeypatch, model_path, capsys):
     assert "NaN or Inf: is it really f32le?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("wrong", (("--rate", "0"), ("--channels", "two"), ("--channels", "65")))
+@pytest.mark.parametrize("wrong", (("--rate", "100"), ("--channels", "two"), ("--channels", "65")))
 def test_wrong_numbers_are_told(wrong, capsys):
     with pytest.raises(SystemExit):
         command(*wrong)
-    assert "expected a whole number, 1 to" in capsys.readouterr().err
+    assert re.search("expected a whole number, (1|8000) to", capsys.readouterr().err)
 
 
 def test_what_takes_too_long_is_counted_and_a_slow_listener_is_not(monkeypatch):

@@ -25,6 +25,13 @@ def test_a_port_that_is_taken_is_named(capsys, tmp_path):
     assert f"port {port}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("host", ["[::1]", "no-such-host.invalid"])
+def test_a_host_that_is_none_is_named(capsys, tmp_path, host):
+    command = ["serve", "--host", host, "--model", str(tiny_weights(tmp_path))]
+    assert cli.main(command) == 2
+    assert f"--host '{host}' is no name or address of this machine" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("system", "reused"), [("posix", True), ("nt", False)])
 def test_a_port_is_taken_again_only_where_that_robs_nobody(system, reused, monkeypatch):
     """Windows' SO_REUSEADDR lets two programs listen at one port."""

@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import signal
+import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,11 @@ def serve(options: argparse.Namespace) -> int:
 
     try:
         listener = listen(options.host, options.port)
+    except socket.gaierror as error:
+        raise UsageError(
+            f"--host {options.host!r} is no name or address of this machine ({error.strerror}): "
+            "give one such as 127.0.0.1, or ::1 without brackets"
+        ) from error
     except OSError as error:
         raise UsageError(
             f"{options.host} port {options.port} can not be listened on ({error.strerror}): is "

@@ -117,8 +117,8 @@ class Jobs:
         with self._changed:
             if len(self._queue) + self._arriving >= self._limits.queue:
                 raise Refused(
-                    f"{len(self._queue)} songs are waiting already, which is as many as this "
-                    "server takes: try again in a few minutes.",
+                    f"{self._limits.queue} songs are waiting or arriving already, which is as many "
+                    "as this server takes: try again in a few minutes.",
                     503,
                 )
             self._arriving += 1

@@ -278,7 +278,7 @@ class Routes:
                 raise Refused("That is too long.", 413)
         try:
             order = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             order = None
         if not isinstance(order, dict):
             raise Refused("Expected a JSON object.", 422)
