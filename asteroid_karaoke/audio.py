@@ -17,7 +17,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,10 +34,8 @@ if TYPE_CHECKING:
 
 Source = str | os.PathLike
 _STREAM = re.compile(r"#stream=(\d+)$")
-#: Samples read at a time where a whole file is wanted.
-_BLOCK = 1 << 20
-#: And where it is read block by block.
-_STEP = 1 << 16
+#: Samples read at a time.
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -148,7 +146,7 @@ class AudioReader:
             ValueError: As :meth:`read`.
         """
         left = sys.maxsize if frames is None else frames
-        while left > 0 and (block := self.read(min(left, _STEP))).size:
+        while left > 0 and (block := self.read(min(left, _BLOCK))).size:
             left -= block.shape[1]
             yield block
 
@@ -165,7 +163,7 @@ class AudioReader:
         if self._exact:
             return self.frames
         self.seek(0)
-        while self.read(_BLOCK).size:
+        for _ in self.blocks():
             pass
         return self._position
 
@@ -220,11 +218,8 @@ def open_audio(source: Source) -> Iterator[AudioReader]:
         PermissionError: It may not be read.
         ValueError: It is no sound that can be read.
     """
-    reader = AudioReader(source)
-    try:
+    with closing(AudioReader(source)) as reader:
         yield reader
-    finally:
-        reader.close()
 
 
 def info(source: Source) -> AudioInfo:
@@ -238,6 +233,12 @@ def info(source: Source) -> AudioInfo:
     with open_audio(source) as reader:
         rate, channels, subtype = reader.sample_rate, reader.channels, reader.subtype
         return AudioInfo(os.fspath(source), rate, channels, reader.count(), subtype)
+
+
+def sample_rate(source: Source) -> int:
+    """The rate of a source in Hz, by its header alone; raises what :func:`open_audio` does."""
+    with open_audio(source) as reader:
+        return reader.sample_rate
 
 
 def read(
@@ -284,10 +285,8 @@ def _read_one(source: Source, start: int, frames: int | None) -> tuple[np.ndarra
             reader.seek(start)
         if frames is not None:
             return reader.read(frames), reader.sample_rate
-        blocks = [reader.read(_BLOCK)]
-        while blocks[-1].size:
-            blocks.append(reader.read(_BLOCK))
-        return np.concatenate(blocks, axis=1), reader.sample_rate
+        # After the last there is still an empty one, with the channels.
+        return np.concatenate([*reader.blocks(), reader.read(1)], axis=1), reader.sample_rate
 
 
 def write(path: Source, audio: np.ndarray, sample_rate: int, subtype: str | None = None) -> None:

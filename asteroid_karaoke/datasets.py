@@ -130,7 +130,7 @@ class Corpus(ItemDataset):
             or no song fits.
     """
 
-    #: How songs are remixed unless told otherwise.
+    #: How songs are remixed unless told otherwise: as the recipe's conf.yml says.
     MIXING = Mixing()
 
     def __init__(
@@ -177,12 +177,14 @@ class CCMixterDataset(Corpus):
     """Fifty songs of ccMixter with their stems (Liutkus et al. 2014); see :class:`Corpus`."""
 
     dataset_name = "CCMixter"
+    MIXING = Mixing(original=0.4, level="share")
 
 
 class MUSDB18Vocals(Corpus):
     """Vocals against all else of MUSDB18 (Rafii et al. 2017); see :class:`Corpus`."""
 
     dataset_name = "MUSDB18"
+    MIXING = Mixing(original=0.4)
 
 
 class StemFolder(Corpus):
@@ -199,7 +201,7 @@ class YouTubeMixtures(Corpus):
     """
 
     dataset_name = "YouTube"
-    MIXING = Mixing(original=0.0, level="share")
+    MIXING = Mixing(original=0.0, no_voice=0.1, level="share")
 
 
 def read_licenses(data_dir: str | os.PathLike) -> list[dict]:

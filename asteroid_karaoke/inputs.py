@@ -83,12 +83,13 @@ def expand(
 
     Args:
         inputs: As they were given.
-        results: Files that are no songs, where they are met in a folder or by a glob: earlier
-            results, resolved.
+        results: Files that are no songs, where they are met in a folder, by a glob or in a
+            playlist: earlier results, resolved.
         playlists_anywhere: Whether a playlist may name files outside its folder.
 
     Raises:
-        ValueError: A glob or a folder has no songs.
+        ValueError: A glob, a folder or a playlist has no songs, or a playlist is none.
+        OSError: It can not be read.
     """
     songs: list[Song] = []
     for text in inputs:

@@ -80,7 +80,7 @@ class KaraokeNet(BaseModel):
         self.masker = masker_class(self.channels, self.encoder.n_bins, **masker_args)
 
     @property
-    def hop_length(self) -> int:
+    def grid(self) -> int:
         """Samples at whose multiples blocks of a song must start.
 
         Shifted by so much, a song gives a voice shifted by so much: the transform's hop times the

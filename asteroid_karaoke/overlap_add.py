@@ -1,6 +1,6 @@
 """Run a model over a sound of any length, block by block, in memory that does not grow with it.
 
-The sound is cut on the model's own grid: every block starts at a multiple of ``model.hop_length``,
+The sound is cut on the model's own grid: every block starts at a multiple of ``model.grid``,
 so that its spectral frames are those of the whole song. A block is run with real neighbours on both
 sides (the margin: as far as one output sample can see, ``model.context`` samples, or 1 s), and what
 comes out there is thrown away; neighbouring blocks are crossfaded::
@@ -54,8 +54,8 @@ class Separator(Protocol):
         """Channels of the mixture it wants."""
 
     @property
-    def hop_length(self) -> int:
-        """Samples from one spectral frame to the next."""
+    def grid(self) -> int:
+        """In samples: shifted by a multiple of it, a mixture gives estimates shifted alike."""
 
     @property
     def context(self) -> int | None:
@@ -169,11 +169,11 @@ def _groups(windows: Iterable[_Window], most: int) -> Iterator[list[_Window]]:
 
 
 def _geometry(model: Separator, block_seconds: float) -> tuple[int, int, int]:
-    """Margin, fade and step in samples, each a multiple of the model's hop."""
-    hop, rate = int(model.hop_length), int(model.sample_rate)
+    """Margin, fade and step in samples, each a multiple of the model's grid."""
+    grid, rate = int(model.grid), int(model.sample_rate)
 
     def on_grid(samples: float) -> int:
-        return max(1, -int(-samples // hop)) * hop
+        return max(1, -int(-samples // grid)) * grid
 
     margin = on_grid(MARGIN_SECONDS * rate)
     if model.context is not None:

@@ -265,12 +265,12 @@ def _stem_file(folder: Path, stem: str, name: str) -> Path:
 
 def _read(files: Sequence[Path], name: str) -> tuple[np.ndarray, int]:
     """Files of equal rate, length and channels: ``(files, channels, time)`` and the rate in Hz."""
-    first, sample_rate = audio.read(files[0]), audio.info(files[0]).sample_rate
+    first, sample_rate = audio.read(files[0]), audio.sample_rate(files[0])
     # Into one array: a list of them and its stack would be the song twice.
     stems = np.empty((len(files), *first.shape), first.dtype)
     stems[0] = first
     for index, file in enumerate(files[1:], 1):
-        signal, rate = audio.read(file), audio.info(file).sample_rate
+        signal, rate = audio.read(file), audio.sample_rate(file)
         if (rate, signal.shape) != (sample_rate, first.shape):
             sizes = (
                 f"{path} has {data.shape[1]} samples, {data.shape[0]} channels at {hertz} Hz"

@@ -69,7 +69,7 @@ def separate(
     Raises:
         ValueError: The mixture is not such an array, or holds NaN or Inf; or nothing has such a
             rate.
-        RuntimeError: The model gives NaN.
+        RuntimeError: The model gives NaN, or another shape than it should.
     """
     song = np.asarray(mixture)
     if song.ndim not in (1, 2) or not song.size or not np.issubdtype(song.dtype, np.floating):
@@ -126,7 +126,7 @@ def stream(
 
     Raises:
         ValueError: A block does not fit, or holds NaN or Inf; or nothing has such a rate.
-        RuntimeError: The model gives NaN.
+        RuntimeError: The model gives NaN, or another shape than it should.
 
     Examples:
         A player hears the song's karaoke version while the rest is still to be read. Leaving the

@@ -134,7 +134,7 @@ class _Window:
 
 def _geometry(model: Separator) -> tuple[int, int, int, int]:
     """Hop, window, look-ahead and fade in samples at the model's rate, on the model's grid."""
-    grid, rate = int(model.hop_length), int(model.sample_rate)
+    grid, rate = int(model.grid), int(model.sample_rate)
     hop = max(1, round(HOP_SECONDS * rate / grid)) * grid
     length = max(2, round(WINDOW_SECONDS * rate / grid)) * grid
     return hop, max(length, 2 * hop), round(AHEAD_SECONDS * rate), round(_FADE_SECONDS * rate)

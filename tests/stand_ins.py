@@ -22,7 +22,7 @@ class Echo(torch.nn.Module):
 
     def __init__(self, reach=1000, hop=64, channels=2, rate=RATE, context="its own"):
         super().__init__()
-        self.sample_rate, self.channels, self.hop_length = rate, channels, hop
+        self.sample_rate, self.channels, self.grid = rate, channels, hop
         self.reach = reach
         self.context = reach if context == "its own" else context
         self.gain = torch.nn.Parameter(torch.ones(()))
@@ -34,7 +34,7 @@ class Echo(torch.nn.Module):
         self.longest = max(self.longest, frames)
         padded = torch.nn.functional.pad(wav, (self.reach, self.reach))
         voice = 0.5 * padded[..., :frames] + 0.3 * padded[..., 2 * self.reach :]
-        phase = (torch.arange(frames) % self.hop_length) / self.hop_length
+        phase = (torch.arange(frames) % self.grid) / self.grid
         voice = self.dropout(voice * (0.5 + phase) * self.gain)
         return torch.stack([voice, wav - voice], dim=1)
 
@@ -48,7 +48,7 @@ class Echo(torch.nn.Module):
 class Gain(torch.nn.Module):
     """Half of what comes in is voice."""
 
-    sample_rate, channels, hop_length, context = RATE, 2, 1, 0
+    sample_rate, channels, grid, context = RATE, 2, 1, 0
 
     def forward(self, wav):
         return torch.stack([wav / 2, wav / 2], dim=1)

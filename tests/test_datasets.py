@@ -1,10 +1,11 @@
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from asteroid.models import publisher
 from torch.utils.data import DataLoader
 
@@ -167,6 +168,17 @@ def test_how_a_corpus_is_mixed_can_be_said(corpus):
     assert not backing[0][1][0].any()
     first, second = (StemFolder(corpus, "train", RATE, 0.5, seed=seed) for seed in (0, 1))
     assert not torch.equal(first[0][0], second[0][0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "corpus"),
+    [(CCMixterDataset, "ccmixter"), (MUSDB18Vocals, "musdb18"), (YouTubeMixtures, "youtube")],
+)
+def test_a_corpus_is_mixed_as_its_recipe_does(kind, corpus):
+    path = Path(__file__).parents[1] / "egs" / corpus / "KaraokeNet" / "local" / "conf.yml"
+    data = yaml.safe_load(path.read_text())["data"]
+    names = [field.name for field in fields(Mixing)]
+    assert Mixing(**{name: data[name] for name in names}) == kind.MIXING
 
 
 def test_videos_are_mixed_by_the_share_of_the_voice(corpus):

@@ -75,7 +75,7 @@ def test_a_louder_song_gives_a_louder_voice(model, song, gain):
 
 @torch.no_grad()
 def test_a_shifted_song_gives_a_shifted_voice(model, song):
-    shift = 10 * model.hop_length
+    shift = 10 * model.grid
     late = model(torch.nn.functional.pad(song, (shift, 0)))
     inner = slice(model.context, -model.context)
     torch.testing.assert_close(

@@ -117,7 +117,7 @@ def test_waveforms_keep_peaks(tmp_path, monkeypatch):
         (["valid.jsonl", "--stems", "."], 2, "--stems is for one song"),
         (["none.wav"], 1, "none.wav does not exist"),
         (["one.wav", "--stems", "nowhere"], 1, "holds 0 files named one_vocals or vocals"),
-        (["one.wav", "--stems", ".", "--start", "9"], 1, "nothing between --start and --end"),
+        (["one.wav", "--stems", ".", "--start", "9"], 1, "got the start 9 s, the song is"),
     ],
 )
 def test_what_can_not_be_drawn_is_one_line(folder, capsys, monkeypatch, arguments, code, message):

@@ -12,7 +12,7 @@ RATE = 8000
 class Left(torch.nn.Module):
     """What is on the left is voice, as far as it is on the left alone."""
 
-    sample_rate, channels, hop_length, context = RATE, 2, 10, 0
+    sample_rate, channels, grid, context = RATE, 2, 10, 0
     seen = 0
 
     def forward(self, wav):

@@ -69,10 +69,10 @@ def test_a_network_gives_blocks_together_what_it_gives_one_by_one():
 def test_what_the_model_sees_has_a_bound(monkeypatch):
     model = Echo()
     separation.separate(model, noise(frames=60 * RATE), RATE, block_seconds=3)
-    assert model.longest <= 3 * RATE + 2 * model.hop_length
+    assert model.longest <= 3 * RATE + 2 * model.grid
     model = Echo(context=10**9)
     separation.separate(model, noise(frames=60 * RATE), RATE)
-    assert model.longest <= overlap_add.BLOCK_SECONDS * RATE + 2 * model.hop_length
+    assert model.longest <= overlap_add.BLOCK_SECONDS * RATE + 2 * model.grid
 
 
 @pytest.mark.parametrize("context", (None, 10**9))

@@ -16,13 +16,13 @@ class Echo(torch.nn.Module):
 
     def __init__(self, context=1500, hop=100):
         super().__init__()
-        self.context, self.hop_length = context, hop
+        self.context, self.grid = context, hop
 
     def forward(self, wav):
         self.longest = max(self.longest, wav.shape[-1])
         padded = torch.nn.functional.pad(wav, (self.context, self.context))
         frames = wav.shape[-1]
-        grid = 1 + (torch.arange(frames) % self.hop_length) / self.hop_length
+        grid = 1 + (torch.arange(frames) % self.grid) / self.grid
         voice = (padded[..., :frames] + padded[..., 2 * self.context :]) * grid / 4
         return torch.stack([voice, wav - voice], dim=1)
 

@@ -11,7 +11,7 @@ from .. import audio, loading, manifest
 from ..arguments import shown
 from ..datasets import SongDataset
 from ..loading import DEFAULT_MODEL, DEVICES, UsageError
-from ..preview import parse_time
+from ..preview import excerpt, parse_time
 from ..results import FILE_NAMES
 from ..separation import separate
 from ..terminal import complain, quiet_libraries, say
@@ -81,7 +81,7 @@ def plot(options: argparse.Namespace) -> int:
 
 
 def _song(options: argparse.Namespace) -> Path:
-    rate = audio.info(options.input).sample_rate
+    rate = audio.sample_rate(options.input)
     mixture = _cut(audio.read(options.input), rate, options)
     if options.stems:
         found = [_stem(options, *names) for names in FILE_NAMES.values()]
@@ -122,11 +122,7 @@ def _stem(options: argparse.Namespace, *names: str) -> Path:
 
 def _cut(wav: np.ndarray, rate: int, options: argparse.Namespace) -> np.ndarray:
     """The stretch that was asked for."""
-    start = round((options.start or 0) * rate)
-    stop = wav.shape[1] if options.end is None else round(options.end * rate)
-    if not start < min(stop, wav.shape[1]):
-        raise ValueError(f"nothing between --start and --end: it is {wav.shape[1] / rate:g} s long")
-    return wav[:, start:stop]
+    return wav[:, slice(*excerpt(options.start, options.end, wav.shape[1], rate))]
 
 
 def _manifest(options: argparse.Namespace) -> Iterator[Path]:

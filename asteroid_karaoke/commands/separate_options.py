@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from .. import knobs, names, preview
@@ -154,7 +155,8 @@ def _add_running(group: Any) -> None:
         type=shown(preview.parse_time),
         default=LONGEST_SECONDS,
         metavar="TIME",
-        help="refuse songs that are longer, in s, m:ss or h:mm:ss (default: 12:00:00)",
+        help="refuse songs that are longer, in s, m:ss or h:mm:ss "
+        f"(default: {timedelta(seconds=LONGEST_SECONDS)})",
     )
     group.add_argument(
         "--playlists-anywhere",

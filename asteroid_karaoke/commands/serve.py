@@ -5,6 +5,7 @@ import importlib.util
 import signal
 import socket
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from .. import loading, preview
@@ -57,14 +58,15 @@ def _add_limits(group: Any) -> None:
         type=shown(preview.parse_time),
         default=_DEFAULT.max_seconds,
         metavar="TIME",
-        help="longest song that is taken, in s, m:ss or h:mm:ss (default: 30:00)",
+        help="longest song that is taken, in s, m:ss or h:mm:ss "
+        f"(default: {timedelta(seconds=_DEFAULT.max_seconds)})",
     )
     group.add_argument(
         "--jobs",
         type=positive,
         default=1,
         metavar="N",
-        help="songs separated at a time, each with a model of its own (default: 1)",
+        help="songs separated at a time, each on the CPU with a model of its own (default: 1)",
     )
     group.add_argument(
         "--queue",

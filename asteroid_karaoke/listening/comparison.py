@@ -145,7 +145,7 @@ def excerpts(
         ValueError: A file can not be read, or they are not of one length.
     """
     wavs = {side: audio.read(path) for side, path in files.items()}
-    rates = {side: audio.info(path).sample_rate for side, path in files.items()}
+    rates = {side: audio.sample_rate(path) for side, path in files.items()}
     lengths = [wavs[side].shape[1] / rates[side] for side in files]
     if abs(lengths[0] - lengths[1]) > _SLACK or not min(lengths):
         raise ValueError(

@@ -31,6 +31,7 @@ def to_hub(folder: str | os.PathLike, repo: str, private: bool = False) -> str:
     Raises:
         FileNotFoundError: A file is missing.
         ConnectionError: The Hub can not be reached, or refuses.
+        ValueError: `repo` is no name of a repository.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HFValidationError

@@ -66,7 +66,7 @@ def hear(score: Score) -> Sound:
     for name in ("vocals_estimate", "accompaniment_estimate"):
         try:
             estimates[name] = _read(score.audio[name], rate)
-            rate = rate or audio.info(score.audio[name][0]).sample_rate
+            rate = rate or audio.sample_rate(score.audio[name][0])
         except (KeyError, OSError, ValueError) as error:
             lost += [] if isinstance(error, KeyError) else [str(error)]
     stems = true | estimates
@@ -97,7 +97,7 @@ def _true_stems(score: Score) -> tuple[dict[str, np.ndarray], int | None, list[s
         vocals, backing = (
             audio.read(score.audio[stem], start, frames) for stem in ("vocals", "accompaniment")
         )
-        rate = audio.info(score.audio["vocals"][0]).sample_rate
+        rate = audio.sample_rate(score.audio["vocals"][0])
         if len(vocals) != len(backing):
             raise ValueError("the true stems have different numbers of channels")
     except KeyError:

@@ -30,11 +30,11 @@ class ConvTasNet(nn.Module):
         super().__init__()
         from asteroid.models import ConvTasNet as Network
 
-        self.hop_length = kernel_size // 2
+        self.grid = kernel_size // 2
         self.network = Network(
             1,
             kernel_size=kernel_size,
-            stride=self.hop_length,
+            stride=self.grid,
             sample_rate=self.sample_rate,
             **kwargs,
         )
@@ -59,7 +59,7 @@ class OpenUnmix(nn.Module):
         super().__init__()
         from openunmix.model import OpenUnmix as Network
 
-        self.hop_length = hop_length
+        self.grid = hop_length
         self.encoder = STFT(n_fft, hop_length, self.sample_rate)
         self.decoder = ISTFT(n_fft, hop_length, self.sample_rate)
         self.max_bin = 1 + int(max_hertz / self.sample_rate * n_fft)
