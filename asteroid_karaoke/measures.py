@@ -92,6 +92,20 @@ def _source(
     }
 
 
+def loudest(wav: np.ndarray, sample_rate: int, seconds: float) -> int:
+    """The first sample of the stretch with the most power, to half a second.
+
+    Args:
+        wav: ``(channels, time)``.
+        sample_rate: In Hz.
+        seconds: How long the stretch is, in s; one that is longer than the sound begins with it.
+    """
+    hop = sample_rate // 2
+    power = np.add.reduceat(np.square(wav).sum(axis=0), np.arange(0, wav.shape[1], hop))
+    width = min(max(1, round(2 * seconds)), len(power))
+    return int(np.argmax(np.convolve(power, np.ones(width), "valid"))) * hop
+
+
 def remarks(correlations: np.ndarray, stems: tuple[str, str]) -> list[str]:
     """What looks like a mistake: stems that changed places, estimates of another song.
 

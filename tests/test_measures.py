@@ -83,3 +83,12 @@ def test_swapped_stems_and_another_song_are_remarked(stems, estimates):
     shifted = np.roll(estimates, 100, axis=-1)
     found = measures.remarks(measures.measure(stems, shifted)[1], STEMS)
     assert sum("shifted in time" in line for line in found) == 2
+
+
+@pytest.mark.parametrize(("seconds", "start"), [(0.1, 1.0), (1.0, 3.0), (30.0, 0.0)])
+def test_the_loudest_stretch_is_found_to_half_a_second(seconds, start):
+    rate = 8000
+    wav = np.full((2, 5 * rate), 0.01)
+    for channel, begin, level in ((1, 1.0, -0.5), (0, 3.0, 0.4), (1, 3.6, 0.4)):
+        wav[channel, round(begin * rate) : round((begin + 0.2) * rate)] = level
+    assert measures.loudest(wav, rate, seconds) == start * rate

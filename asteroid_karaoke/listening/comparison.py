@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import audio
 from ..inputs import SUFFIXES
+from ..measures import loudest
 from ..parts import write_whole
 from ..results import FILE_NAMES
 
@@ -154,7 +155,7 @@ def excerpts(
         )
     mono = [audio.resample(wavs[s].mean(axis=0, keepdims=True), rates[s], _RATE) for s in files]
     size = min(wav.shape[1] for wav in mono)
-    start = _most(mono[0][0, :size] - mono[1][0, :size], seconds)
+    start = loudest(mono[0][:, :size] - mono[1][:, :size], _RATE, seconds) / _RATE
     cut = {}
     for side, wav in wavs.items():
         rate = rates[side]
@@ -166,14 +167,6 @@ def excerpts(
             piece[:, -edge:] *= ramp[::-1]
         cut[side] = (piece, rate)
     return cut
-
-
-def _most(difference: np.ndarray, seconds: float) -> float:
-    """Where the part with the most power begins, in s, to half a second."""
-    hop = _RATE // 2
-    power = np.add.reduceat(difference**2, np.arange(0, len(difference), hop))
-    width = min(max(1, round(seconds * 2)), len(power))
-    return float(np.argmax(np.convolve(power, np.ones(width), "valid"))) / 2
 
 
 def _identity(places: dict[str, Path], trials: list[Trial], seed: int) -> str:

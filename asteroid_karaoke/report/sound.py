@@ -11,6 +11,7 @@ import matplotlib
 import numpy as np
 
 from .. import audio, plots
+from ..measures import loudest
 from .collect import Score
 
 #: Length of an excerpt, in s, and the bit rate of its sound, in bit/s.
@@ -75,7 +76,7 @@ def hear(score: Score) -> Sound:
     if not stems or rate is None:
         return Sound(missing="; ".join(lost))
     guide = stems.get("vocals", next(iter(estimates.values()), next(iter(stems.values()))))
-    start = _loudest(guide, rate)
+    start = loudest(guide, rate, EXCERPT)
     place = slice(start, start + round(EXCERPT * rate))
     excerpts = {title: stems[name][:, place] for name, title in TITLES.items() if name in stems}
     excerpts = {title: wav for title, wav in excerpts.items() if wav.size}
@@ -111,14 +112,6 @@ def _true_stems(score: Score) -> tuple[dict[str, np.ndarray], int | None, list[s
 
 def _read(sources: tuple[str, ...], rate: int | None) -> np.ndarray:
     return audio.read(sources, sample_rate=rate)
-
-
-def _loudest(wav: np.ndarray, rate: int) -> int:
-    """First sample of the excerpt with the most power, to half a second."""
-    hop, frames = rate // 2, round(EXCERPT * 2)
-    power = np.add.reduceat(np.square(wav).sum(axis=0), np.arange(0, wav.shape[1], hop))
-    sums = np.convolve(power, np.ones(min(frames, len(power))), "valid")
-    return int(np.argmax(sums)) * hop
 
 
 def _envelope(wav: np.ndarray) -> np.ndarray:
