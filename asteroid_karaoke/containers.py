@@ -11,6 +11,7 @@ rates, draws other noise then.) Elsewhere (webm stamps whole milliseconds) it de
 start.
 """
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,6 +20,8 @@ from pathlib import Path
 
 import av
 import numpy as np
+
+logger = logging.getLogger(__name__)
 
 #: What may be opened. Playlists (hls, concat, dash) are left out: they name other files and
 #: addresses. Text formats too, which FFmpeg would otherwise make out in any text.
@@ -81,6 +84,7 @@ class ContainerBackend:
 
     def __init__(self, path: Path, stream: int) -> None:
         self._path, self._number = path, stream
+        self._told = False
         self._open()
         try:
             first = next(self._decoded, None)
@@ -163,15 +167,19 @@ class ContainerBackend:
         """
         bare = self._container.format.name in _BARE
         good = bad = 0
+        lately = False
         for packet in self._container.demux(self._stream):
             try:
                 frames = packet.decode()
             except av.InvalidDataError:
-                bad += packet.size
+                bad, lately = bad + packet.size, True
                 if not bare or bad > _FEW_BYTES + good // 10:
                     raise
                 continue
-            good += packet.size
+            if lately and good and packet.size and not self._told:
+                self._told = True
+                logger.warning("%s: what is no sound in its midst is left out", self._path)
+            good, lately = good + packet.size, False
             yield from frames
 
     def _trimmed(self, block: np.ndarray, frame: av.AudioFrame) -> np.ndarray:
