@@ -55,7 +55,7 @@ class Separator(Protocol):
 
     @property
     def grid(self) -> int:
-        """In samples: shifted by a multiple of it, a mixture gives estimates shifted alike."""
+        """Shifted by a multiple of so many samples, a mixture gives estimates shifted alike."""
 
     @property
     def context(self) -> int | None:
