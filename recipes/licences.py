@@ -23,12 +23,25 @@ _PAGES = (
     (r"MIT", "https://spdx.org/licenses/MIT.html"),
     (r"EFF Open Audio", "https://directory.fsf.org/wiki/License:EFF_OAL_v1"),
 )
+#: What allows to earn money with a work and what is made of it, as licences name themselves.
+#: OpenGameArt takes works under free licences alone (https://opengameart.org/content/faq).
+_FREE = re.compile(
+    r"\b(CC0|CC[- ]BY(?:[- ]SA)?(?![- ]N[CD])|Creative Commons Attribution|[AL]?GPL|GFDL|MIT|BSD"
+    r"|Apache|OGA[- ]BY|OpenGameArt|EFF Open Audio|Free Art)\b"
+    r"|public domain|creativecommons\.org/(?:licenses/by(?:-sa)?/|publicdomain/)",
+    re.IGNORECASE,
+)
+_FORBIDDING = re.compile(r"\bN[CD]\b|non-?commercial|no-?derivative", re.IGNORECASE)
 _DEBIAN = re.compile(r"debian[: ]([\w.+-]+)", re.IGNORECASE)
 
 
 def is_non_commercial(licence: str) -> bool:
-    """Whether a licence, as a source states it, forbids to earn money."""
-    return re.search(r"\bNC\b|non-?commercial", licence, re.IGNORECASE) is not None
+    """Whether nobody may earn money with what is made of a work: what is not known forbids it.
+
+    Args:
+        licence: As a source states it. Of a work that is changed, "no derivatives" forbids it too.
+    """
+    return bool(_FORBIDDING.search(licence)) or not _FREE.search(licence)
 
 
 def describe(songs: Iterable[Entry]) -> list[dict]:
@@ -40,19 +53,24 @@ def describe(songs: Iterable[Entry]) -> list[dict]:
     """
     groups: dict[tuple[str, str], list[Entry]] = {}
     for song in songs:
-        groups.setdefault((song.facts.get("artist", "unknown"), song.licence), []).append(song)
+        artist = song.facts.get("artist") or "unknown"
+        groups.setdefault((artist, song.licence), []).append(song)
     return [
         {
-            "title": ", ".join(song.facts.get("title", song.id) for song in members),
-            "title_link": _source_page(members[0].facts.get("source", "unknown")),
+            "title": ", ".join(song.facts.get("title") or song.id for song in members),
+            "title_link": _source_page(_source(members)),
             "author": artist,
-            "author_link": _source_page(members[0].facts.get("source", "unknown")),
+            "author_link": _source_page(_source(members)),
             "license": licence,
-            "license_link": _licence_page(licence, members[0].facts.get("source", "unknown")),
+            "license_link": _licence_page(licence, _source(members)),
             "non_commercial": is_non_commercial(licence),
         }
         for (artist, licence), members in groups.items()
     ]
+
+
+def _source(songs: Sequence[Entry]) -> str:
+    return songs[0].facts.get("source") or "unknown"
 
 
 def _licence_page(licence: str, source: str) -> str:

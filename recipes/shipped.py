@@ -44,7 +44,7 @@ from pathlib import Path
 from asteroid_karaoke.manifest import Song
 from asteroid_karaoke.parts import whole
 
-from . import corpora, licences, stems, teacher
+from . import corpora, facts, licences, stems, teacher
 from .labels import label_song
 from .songs import (
     Entry,
@@ -95,7 +95,7 @@ def download_shipped(target_dir: str | os.PathLike, source_dir: str | os.PathLik
     source, target = Path(source_dir), Path(target_dir)
     if not (source / "index.csv").is_file():
         raise FileNotFoundError(f"no index.csv in {source}: name the folder of the corpus")
-    rows = stems.read_index(source)
+    rows = facts.read_index(source)
     missing = [
         f"{file}, from {row['source']}"
         for file, row in rows.items()

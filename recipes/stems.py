@@ -4,8 +4,10 @@
 
     <corpus>/.../<song>/vocals.*         the voice, with any other file that has vocal, voice or vox
                                          in its name
-    <corpus>/.../<song>/accompaniment.*  the backing; without it, all other stems that there are
-                                         (drums.*, bass.*, other.*, guitar.* ...) are summed
+    <corpus>/.../<song>/accompaniment.*  the backing, or no_vocals.*, instrumental.*; without them,
+                                         all other stems that there are (drums.*, bass.*, other.*,
+                                         guitar.* ...) are summed
+    <corpus>/.../<song>/mixture.*        or mix.*, master.*: counts only where nothing else is there
     <corpus>/.../<song>/meta.json        if there: "licence" of the song
     <corpus>/.../voice_only/...          voices without music, each file a song
     <corpus>/.../music_only/...          music without a voice, each file a song
@@ -27,9 +29,8 @@ Leaves ``DIR/{train,valid,test}.jsonl`` and ``DIR/licenses.json``.
 """
 
 import argparse
-import csv
-import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -38,7 +39,7 @@ from pathlib import Path
 
 from asteroid_karaoke.manifest import Song
 
-from . import corpora, licences
+from . import corpora, facts, licences
 from .songs import Entry, Fault, prepare_all, prepare_song, split_of, write_manifests
 
 #: In Asteroid's form, for what is not known better song by song.
@@ -53,7 +54,9 @@ LICENSE = {
     "non_commercial": True,
 }
 #: A folder that holds an audio file of one of these names is a song.
-STEM_NAMES = frozenset(["vocals", "accompaniment", "mixture", "drums", "bass", "other"])
+STEM_NAMES = frozenset(
+    ["vocals", "accompaniment", "no_vocals", "mixture", "drums", "bass", "other"]
+)
 #: Folders in which each file is a song of its own, and which stem it is.
 POOLS = {"voice_only": "vocals", "music_only": "accompaniment"}
 _ENDINGS = frozenset(
@@ -64,7 +67,12 @@ _WHERE = (
     "give --corpus_dir DIR, a folder of songs such as DIR/<song>/vocals.wav and "
     "DIR/<song>/accompaniment.wav (more: recipes/stems.py)"
 )
-_VOICE_WORDS = ("vocal", "voice", "vox")
+_VOICE = re.compile("vocal|voice|vox")
+_NO_VOICE = re.compile(r"(?<![a-z])(no|non|without|minus)[ _-]?(?=vocal|voice|vox)")
+#: Names of a whole backing, the first that is there counts: others beside it are parts of it.
+_BACKINGS = ("accompaniment", "no_vocals", "instrumental")
+#: Names of a mixture, likewise.
+_MIXTURES = ("mixture", "mix", "master")
 _SPLIT_FOLDERS = {"train": "train", "valid": "valid", "validation": "valid", "test": "test"}
 
 
@@ -109,7 +117,7 @@ def prepare_stems(
     prepare = partial(prepare_song, corpus="stems", output_dir=output, decode=decode)
     songs, failed = prepare_all(prepare, entries, jobs, "stems", scheduler)
     splits = write_manifests(songs, faults + failed, output)
-    used = {song.id for song in songs}
+    used = {song.id for song in splits["train"]}
     licences.write(_describe([entry for entry in entries if entry.id in used]), output)
     return splits
 
@@ -140,10 +148,11 @@ def find_songs(
     root = Path(corpus_dir).resolve()
     if not root.is_dir():
         raise FileNotFoundError(f"no folder at {corpus_dir}: name the one that holds your songs")
-    index = read_index(root)
+    index = facts.read_index(root)
     entries: dict[str, Entry] = {}
     faults: list[Fault] = []
-    for folder, files in _folders(root):
+    found_at = _folders(root)
+    for folder, files in found_at:
         place = folder.relative_to(root)
         try:
             if set(pools) & set(place.parts):
@@ -159,27 +168,10 @@ def find_songs(
             if entry.id in entries:
                 faults.append(Fault(entry.id, "is there twice, with two endings: keep one of them"))
             entries.setdefault(entry.id, entry)
+    seen = [file.relative_to(root) for _, files in found_at for file in files]
+    missing = facts.unused(index, seen)
+    faults += [Fault(name, "is in index.csv, but no sound is there") for name in missing]
     return list(entries.values()), faults
-
-
-def read_index(root: Path) -> dict[str, dict[str, str]]:
-    """The rows of a folder's index.csv by their column ``file``; empty where there is none.
-
-    Raises:
-        ValueError: There is no such column, or a path in it leads out of the folder.
-    """
-    path = root / "index.csv"
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file)
-        if "file" not in (rows.fieldnames or ()):
-            raise ValueError(f"{path} has columns {rows.fieldnames}, expected file among them")
-        index = {row["file"]: row for row in rows}
-    for name in index:
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ValueError(f"{path} names {name}, expected paths inside its folder")
-    return index
 
 
 def _folders(root: Path) -> list[tuple[Path, list[Path]]]:
@@ -205,7 +197,7 @@ def _of_pool(
         stems={stem: (str(file),)},
         key=row.get("artist") or (file.stem if file.parent.name in pools else file.parent.name),
         split=_split_by_folder(place),
-        licence=_licence(row),
+        licence=facts.licence(row),
         facts=row,
     )
 
@@ -215,15 +207,15 @@ def _of_folder(
 ) -> Entry:
     place = folder.relative_to(root)
     row = index.get(place.as_posix(), {})
-    facts = {**row, **_read_meta(folder / "meta.json")}
+    known = {**row, **facts.read_meta(folder / "meta.json")}
     return Entry(
         # A folder of stems may itself be what is given as the corpus.
         id=folder.name if folder == root else place.as_posix(),
         stems=_sort_stems(files),
         key=folder.name,
         split=_split_by_folder(place),
-        licence=_licence(facts),
-        facts=facts,
+        licence=facts.licence(known),
+        facts=known,
     )
 
 
@@ -232,18 +224,19 @@ def _sort_stems(files: list[Path]) -> dict[str, tuple[str, ...]]:
     by_name: dict[str, str] = {}
     for file in files:
         name = file.stem.lower()
+        if _NO_VOICE.search(name):
+            name = "no_vocals"
         if name in by_name:
             raise ValueError(f"{name} is there twice ({by_name[name]}, {file}): keep one of them")
         by_name[name] = str(file)
-    mixture = by_name.pop("mixture", None)
-    vocals = [name for name in by_name if any(word in name for word in _VOICE_WORDS)]
-    backing = [name for name in by_name if name not in vocals]
-    if "accompaniment" in backing:
-        backing = ["accompaniment"]
+    mixtures = [by_name.pop(name) for name in _MIXTURES if name in by_name]
+    vocals = [name for name in by_name if name != "no_vocals" and _VOICE.search(name)]
+    whole = [name for name in _BACKINGS if name in by_name]
+    backing = whole[:1] or [name for name in by_name if name not in vocals]
     stems = {
         "vocals": tuple(by_name[name] for name in vocals),
         "accompaniment": tuple(by_name[name] for name in backing),
-        "mixture": (mixture,) if mixture else (),
+        "mixture": tuple(mixtures[:1]),
     }
     return {stem: sources for stem, sources in stems.items() if sources}
 
@@ -251,22 +244,6 @@ def _sort_stems(files: list[Path]) -> dict[str, tuple[str, ...]]:
 def _split_by_folder(place: Path) -> str | None:
     named = [_SPLIT_FOLDERS[part] for part in place.parent.parts if part in _SPLIT_FOLDERS]
     return named[0] if named else None
-
-
-def _read_meta(path: Path) -> dict:
-    if not path.is_file():
-        return {}
-    try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}") from error
-    if not isinstance(meta, dict):
-        raise ValueError(f"{path} holds {type(meta).__name__}, expected an object")
-    return meta
-
-
-def _licence(facts: Mapping[str, object]) -> str:
-    return str(facts.get("licence") or facts.get("license") or "unknown")
 
 
 def download_stems(

@@ -144,7 +144,8 @@ def prepare_youtube(
     train = [song for song in pieces if song.split == "train"]
     manifests = write_manifests([*train, *mixes], faults + unmixed, output_dir)
     left_out = {fault.id for fault in faults}
-    licences.write(_describe(e for e in entries if e.id not in left_out), output_dir)
+    used = (e for e in entries if e.split == "train" and e.id not in left_out)
+    licences.write(licences.describe(used), output_dir)
     return manifests
 
 
@@ -197,14 +198,6 @@ def _check_splits(songs: Sequence[Song], faults: Sequence[Fault], splits: Sequen
             f"{', '.join(lacking)}: the lists need more tracks, or other shares, such as --test "
             f"0.3 (0 for no mixes to test on){left_out}"
         )
-
-
-def _describe(entries: Iterable[Entry]) -> list[dict]:
-    """The licences; nobody is told that he may sell what comes of YouTube's own licence."""
-    return [
-        {**licence, "non_commercial": not licence["license"].startswith("CC BY")}
-        for licence in licences.describe(entries)
-    ]
 
 
 def summarise(tracks: int, failures: Sequence[Failure]) -> str:

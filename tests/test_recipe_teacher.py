@@ -302,7 +302,11 @@ def test_licences_are_complete_for_the_publisher(tmp_path):
 @pytest.mark.parametrize(
     ("licence", "barred"),
     [("CC-BY-NC-3.0", True), ("CC BY-NC-SA 4.0", True), ("free for non-commercial use", True)]
-    + [("CC-BY-SA-3.0", False), ("GPL-2+", False), ("CC0-1.0", False), ("SYNC-1", False)],
+    + [("CC-BY-SA-3.0", False), ("GPL-2+", False), ("CC0-1.0", False), ("MIT-style", False)]
+    + [("Public domain (US Government)", False), ("CC BY 4.0", False), ("OGA-BY 3.0", False)]
+    + [("https://creativecommons.org/licenses/by-sa/4.0/", False), ("CC BY-ND 4.0", True)]
+    + [("https://creativecommons.org/licenses/by-nc/4.0/", True), ("all rights reserved", True)]
+    + [("unknown", True), ("SYNC-1", True), ("not for redistribution", True), ("", True)],
 )
 def test_non_commercial_licences_are_told_from_others(licence, barred):
     assert licences.is_non_commercial(licence) is barred
