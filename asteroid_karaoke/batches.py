@@ -2,6 +2,7 @@
 
 import multiprocessing
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -38,7 +39,8 @@ def make_loaders(
         processes: How many train together.
 
     Raises:
-        ValueError: Examples or songs can not be shared out among so many processes.
+        ValueError: Examples or songs can not be shared out among so many processes, or workers
+            could not find the class of a dataset.
     """
     size, workers = options["batch_size"], options["num_workers"]
     if size % processes:
@@ -55,6 +57,8 @@ def make_loaders(
             f"{len(val_set)} song(s) to validate on are too few for {processes} processes: "
             "train on fewer devices, or validate on more songs"
         )
+    for dataset in (train_set, val_set) if workers else ():
+        _check_importable(type(dataset))
     shared: dict[str, Any] = {"pin_memory": torch.cuda.is_available()}
     if workers and "forkserver" in multiprocessing.get_all_start_methods():
         context = multiprocessing.get_context("forkserver")
@@ -78,6 +82,15 @@ def make_loaders(
         **shared,
     )
     return train_loader, val_loader
+
+
+def _check_importable(kind: type) -> None:
+    """Complain of a class from a notebook, which no other process can import."""
+    if kind.__module__ == "__main__" and not hasattr(sys.modules["__main__"], "__file__"):
+        raise ValueError(
+            f"{kind.__name__} is defined in a notebook or at a prompt, where worker processes do "
+            "not find it: put it into a module, or set num_workers to 0"
+        )
 
 
 class ResumableLoader(DataLoader):

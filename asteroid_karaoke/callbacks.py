@@ -69,6 +69,17 @@ def _to_tensorboard(trainer: pl.Trainer, tag: str, path: Path) -> None:
             )
 
 
+class ValidateLast(Callback):
+    """Validates the last epoch too, whichever others are: a schedule ends with its best model."""
+
+    # Not at an epoch's start, which a training that goes on in the midst of it does not have.
+    def on_train_batch_start(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.current_epoch + 1 == trainer.max_epochs:
+            trainer.check_val_every_n_epoch = 1
+
+
 class StepSeeds(Callback):
     """Random numbers of a step, such as dropout's, that depend on seed, step and process alone.
 

@@ -79,7 +79,7 @@ class SongDataset(ItemDataset):
             )
         self.songs = Pool(with_stems)
         self.sample_rate = sample_rate
-        self.segment = check_segment(segment)
+        self.segment = check_segment(segment, sample_rate)
         self.licenses = list(licenses)
         self._ends = np.cumsum([len(self._pieces(song)) for song in with_stems])
 

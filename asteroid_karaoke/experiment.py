@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from .items import ItemDataset
-from .model import KaraokeNet
+from .model import KaraokeNet, read_model
 from .parts import write_whole
 
 logger = logging.getLogger(__name__)
@@ -91,31 +91,53 @@ def join_logs(exp_dir: Path) -> Path:
     return path
 
 
-def start_from(model: KaraokeNet, name: str) -> None:
+def start_from(model: KaraokeNet, name: str) -> list[dict]:
     """Give a model the weights of another, or the averaged ones of a training's checkpoint.
 
     Args:
         model: Takes the weights.
         name: A checkpoint (``.ckpt``), or what :meth:`KaraokeNet.from_pretrained` takes.
 
+    Returns:
+        Licence dicts, in Asteroid's form, of the works that the weights have seen: a model that is
+        trained on from there has seen them too. One of an unknown licence, where nothing says so.
+
     Raises:
         FileNotFoundError: There is no such checkpoint or model.
         ValueError: It is of another network.
     """
-    if name.endswith(".ckpt"):
-        if not Path(name).is_file():
-            raise FileNotFoundError(f"no checkpoint at {name}: see the experiment's checkpoints/")
-        state = torch.load(name, map_location="cpu", weights_only=True)["state_dict"]
-        prefix = "model."
-        state = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-    else:
-        state = KaraokeNet.from_pretrained(name).state_dict()
+    conf = _checkpoint(name) if name.endswith(".ckpt") else read_model(name)
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(conf["state_dict"])
     except RuntimeError as error:
         raise ValueError(
             f"{name} holds weights of another network: give the masker and the size that it has"
         ) from error
+    return conf.get("licenses") or [_unknown(name)]
+
+
+def _checkpoint(name: str) -> dict[str, Any]:
+    """The averaged weights of a training's checkpoint, as a model has them."""
+    if not Path(name).is_file():
+        raise FileNotFoundError(f"no checkpoint at {name}: see the experiment's checkpoints/")
+    state = torch.load(name, map_location="cpu", weights_only=True)["state_dict"]
+    prefix = "model."
+    return {
+        "state_dict": {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+    }
+
+
+def _unknown(name: str) -> dict:
+    """What stands for the works that weights have seen, if nothing says which; nobody may sell."""
+    return {
+        "title": f"what {Path(name).name} was trained on",
+        "title_link": name,
+        "author": "unknown",
+        "author_link": name,
+        "license": "unknown",
+        "license_link": name,
+        "non_commercial": True,
+    }
 
 
 def save_best(

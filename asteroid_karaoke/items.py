@@ -1,7 +1,7 @@
 """Asteroid's contract: what an item of our datasets is, and what a dataset says of itself."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -50,12 +50,22 @@ def as_item(vocals: np.ndarray, accompaniment: np.ndarray) -> Item:
     return sources.sum(0), sources
 
 
-def check_segment(seconds: _Seconds) -> _Seconds:
+def join_licenses(lists: Iterable[list[dict]]) -> list[dict]:
+    """All licence dicts of several lists, each once."""
+    joined: list[dict] = []
+    for licenses in lists:
+        joined += [one for one in licenses if one not in joined]
+    return joined
+
+
+def check_segment(seconds: _Seconds, sample_rate: int) -> _Seconds:
     """A segment's length in s, if it is one, or None.
 
     Raises:
-        ValueError: It is not more than 0.
+        ValueError: It is not more than 0, or has no sample.
     """
-    if seconds is not None and not seconds > 0:
-        raise ValueError(f"segment is {seconds} s, expected more than 0")
+    if seconds is not None and not round(seconds * sample_rate) > 0:
+        raise ValueError(
+            f"segment is {seconds} s, expected more than 0: at least a sample of {sample_rate} Hz"
+        )
     return seconds

@@ -106,7 +106,7 @@ class RandomMixtures(ItemDataset):
         for stem in self.NEEDS:
             if not self.songs.has(stem):
                 raise ValueError(f"none of {len(self.songs)} songs has {stem}: nothing to mix")
-        self.segment = check_segment(segment)
+        self.segment = check_segment(segment, sample_rate)
         self.length = length
         self.sample_rate = sample_rate
         self.mixing = mixing or Mixing()

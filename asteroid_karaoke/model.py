@@ -100,7 +100,9 @@ class KaraokeNet(BaseModel):
             ValueError: `wav` has a shape or a number of channels that the model can not take.
         """
         mixture = self._as_batch(wav)
-        if mixture.shape[1] == self.channels:
+        if not mixture.numel():  # transforms take no nothing
+            vocals = mixture
+        elif mixture.shape[1] == self.channels:
             vocals = self.forward_vocals(mixture)
         else:  # one of the two is 1: each channel by itself, on all inputs of the network
             alone = mixture.flatten(0, 1).unsqueeze(1).expand(-1, self.channels, -1)
@@ -127,7 +129,7 @@ class KaraokeNet(BaseModel):
 
     def _as_batch(self, wav: Tensor) -> Tensor:
         if wav.ndim in (1, 2):
-            return wav.reshape(-1, 1, wav.shape[-1])
+            return torch.atleast_2d(wav).unsqueeze(1)
         if wav.ndim == 3 and (1 in (wav.shape[1], self.channels) or wav.shape[1] == self.channels):
             return wav
         raise ValueError(
@@ -174,7 +176,7 @@ class KaraokeNet(BaseModel):
         """
         conf = pretrained_model_conf_or_path
         if not isinstance(conf, dict):
-            conf = _load(os.fspath(conf))
+            conf = read_model(os.fspath(conf))
         conf = {**conf, "model_args": dict(conf.get("model_args", {}))}
         # Asteroid looks the class up by its name, so this builds what the file says it is.
         model = super().from_pretrained(conf, **kwargs)
@@ -186,10 +188,14 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(PRETRAINED.glob("*.pth"))}
 
 
-def _load(name: str) -> dict:
+def read_model(name: str) -> dict:
+    """A model as :meth:`KaraokeNet.serialize` gave it; takes what `from_pretrained` takes.
+
+    Returns:
+        The dict. ``licenses``, in Asteroid's form, say what a recipe trained it on, if one did.
+    """
     path = shipped().get(name, Path(name))
-    if name in shipped():
-        _check_sum(path)
+    card = _check_sum(path) if name in shipped() else {}
     if path.is_file() and path.suffix == SUFFIX:
         conf = read_safetensors(path)
     elif path.is_file():
@@ -208,21 +214,22 @@ def _load(name: str) -> dict:
         )
     if not isinstance(conf, dict) or not {"model_name", "model_args", "state_dict"} <= set(conf):
         raise ValueError(f"{name} is no model: expected what KaraokeNet.serialize() gives")
-    return conf
+    return {**conf, "licenses": card["trained_on"]} if card else conf
 
 
-def _check_sum(path: Path) -> None:
-    """Compare shipped weights with the sum on their card: a broken download would sing nonsense."""
+def _check_sum(path: Path) -> dict:
+    """The card of shipped weights, with whose sum they are compared: broken ones sing nonsense."""
     card = path.with_suffix(".json")
     if not card.is_file():
         raise ValueError(f"{path} has no card {card.name} beside it: install the package anew")
-    expected = json.loads(card.read_text(encoding="utf-8"))["sha256"]
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    told = json.loads(card.read_text(encoding="utf-8"))
+    found, expected = hashlib.sha256(path.read_bytes()).hexdigest(), told["sha256"]
     if found != expected:
         raise ValueError(
             f"{path} has the sha256 {found[:12]}..., its card says {expected[:12]}...: install the "
             "package anew"
         )
+    return told
 
 
 def _is_hub_id(name: str) -> bool:

@@ -52,7 +52,7 @@ __all__ = [
     "write_summary",
 ]
 
-#: What computes the scores of frames; their numbers are the same, their cost is not.
+#: What computes the scores of frames: the same measure by two algorithms, of unlike cost.
 ENGINES = {"fast": bsseval_fast.evaluate, "museval": bsseval.evaluate}
 
 #: ``(mixture, sources, sample_rate) -> estimates``, see :mod:`asteroid_karaoke.baselines`.

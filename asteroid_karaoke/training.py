@@ -23,7 +23,7 @@ from torch.utils.data import Sampler
 
 from . import experiment
 from .batches import make_loaders
-from .callbacks import Pictures, StepSeeds, draw_curves
+from .callbacks import Pictures, StepSeeds, ValidateLast, draw_curves
 from .checkpoints import LOG_EVERY, AtomicCheckpoints, LastCheckpoint, LastingEarlyStopping
 from .experiment import LAST, LATER_OPTIONS, Conf
 from .items import ItemDataset
@@ -84,6 +84,9 @@ def train(
     """
     exp_dir = Path(conf["main_args"]["exp_dir"])
     options = {**LATER_OPTIONS, **conf["training"]}
+    for name in ("epochs", "val_every"):
+        if options[name] < 1:
+            raise ValueError(f"{name} is {options[name]}, expected 1 or more")
     checkpoint = experiment.find_checkpoint(conf, exp_dir, resume)
     best = ModelCheckpoint(
         (exp_dir / LAST).parent,
@@ -126,6 +129,7 @@ def make_trainer(
         LastCheckpoint(exp_dir / LAST),
         WeightAveraging(avg_fn=moving_average(options["ema"])),
         StepSeeds(options["seed"]),
+        ValidateLast(),
         Pictures(exp_dir),
     ]
     if options["patience"]:
@@ -157,7 +161,7 @@ def make_trainer(
         precision=precision(options["precision"]),
         accumulate_grad_batches=options["accumulate"],
         gradient_clip_val=options["gradient_clip"],
-        check_val_every_n_epoch=min(options["val_every"], options["epochs"]),
+        check_val_every_n_epoch=options["val_every"],
         log_every_n_steps=LOG_EVERY,
         num_sanity_val_steps=0,
         enable_model_summary=False,

@@ -1,12 +1,12 @@
 """Several datasets as one; see :mod:`asteroid_karaoke.datasets`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from torch.utils.data import Dataset
 
-from .items import Item, ItemDataset
+from .items import Item, ItemDataset, join_licenses
 
 
 class WeightedUnion(ItemDataset):
@@ -50,7 +50,7 @@ class WeightedUnion(ItemDataset):
         self.seed = seed
         self._odds = np.cumsum(weights) / np.sum(weights)
         self.dataset_name = " + ".join(dataset.dataset_name for dataset in datasets)
-        self.licenses = _joined(dataset.get_infos()["licenses"] for dataset in datasets)
+        self.licenses = join_licenses(dataset.get_infos()["licenses"] for dataset in datasets)
 
     def __len__(self) -> int:
         return self.length
@@ -78,11 +78,3 @@ class WeightedUnion(ItemDataset):
 def _is_endless(dataset: Dataset) -> bool:
     """Whether any index gives an item; Asteroid's own datasets say nothing and end."""
     return getattr(dataset, "endless", False)
-
-
-def _joined(lists: Iterable[list[dict]]) -> list[dict]:
-    """All licences, each once."""
-    joined: list[dict] = []
-    for licenses in lists:
-        joined += [one for one in licenses if one not in joined]
-    return joined

@@ -198,6 +198,7 @@ def test_videos_are_mixed_by_the_share_of_the_voice(corpus):
         ({"split": "dev"}, "split is 'dev', expected one of train, valid, test"),
         ({"segment": None}, "segment is None"),
         ({"segment": 0.0}, "segment is 0.0 s"),
+        ({"segment": 1e-5}, "segment is 1e-05 s, expected more than 0: at least a sample"),
         ({"mixture": "fresh"}, "mixture is 'fresh', expected remix or original"),
     ],
 )

@@ -39,6 +39,10 @@ def test_estimates_add_up_to_the_mixture(model, song):
         ((3, 1, 9000), (3, 2, 9000)),
         ((3, 2, 9000), (3, 2, 2, 9000)),
         ((1, 2, 1), (1, 2, 2, 1)),
+        ((0,), (2, 0)),
+        ((3, 0), (3, 2, 0)),
+        ((0, 9000), (0, 2, 9000)),
+        ((0, 2, 9000), (0, 2, 2, 9000)),
     ],
 )
 def test_shapes_that_asteroid_passes(model, shape, expected):

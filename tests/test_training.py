@@ -314,9 +314,18 @@ def test_it_stops_early_and_for_good(tmp_path, songs):
         assert log["val_loss"].count() == 2
 
 
+def test_the_last_epoch_is_validated_whatever_the_others_are(tmp_path, songs):
+    assert run(tmp_path / "exp", songs, epochs=3, val_every=2) == ""
+    log = pd.read_csv(tmp_path / "exp" / "log.csv")
+    assert log.loc[log["val_loss"].notna(), "epoch"].tolist() == [1, 2]
+    assert len(json.loads((tmp_path / "exp" / "best_k_models.json").read_text())) == 2
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
+        ({"epochs": 0}, "epochs is 0, expected 1 or more"),
+        ({"val_every": 0}, "val_every is 0, expected 1 or more"),
         ({"batch_size": 9}, "8 examples, less than one batch of 9"),
         ({"schedule": "steps"}, "schedule is 'steps'"),
     ],

@@ -15,7 +15,7 @@ import yaml
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch.utils.data import DataLoader
 
-from asteroid_karaoke import KaraokeNet, checkpoints, experiment
+from asteroid_karaoke import KaraokeNet, checkpoints, experiment, items
 from asteroid_karaoke.batches import (
     ResumableLoader,
     describe_batch,
@@ -65,14 +65,17 @@ def test_a_best_model_is_saved_whole_or_not_at_all(tmp_path, monkeypatch):
     best, folder = {str(tmp_path / "a.ckpt"): torch.tensor(1.0)}, tmp_path / "exp"
     path = experiment.save_best(model, best, Numbers(), folder)
     whole = path.read_bytes()
-    assert b"best_model/data.pkl" in whole
+    assert b"archive/data.pkl" in whole, "no name that is drawn anew each time"
+    write = Path.write_bytes
 
-    def full_disk(_, part):
-        part.write_bytes(whole[:100])
-        raise OSError("disk full")
+    def full_disk(path, content):
+        if "best_model" in path.name:
+            write(path, content[:100])
+            raise OSError("disk full")
+        return write(path, content)
 
-    monkeypatch.setattr(torch, "save", full_disk)
-    with pytest.raises(OSError, match="disk full"):
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
+        patch.setattr(Path, "write_bytes", full_disk)
         experiment.save_best(model, best, Numbers(), folder)
     assert path.read_bytes() == whole
     names = sorted(left.name for left in folder.iterdir())
@@ -154,6 +157,16 @@ def test_a_workers_error_comes_down_to_its_cause():
     assert worker_complaint(ValueError("all else")) is None
 
 
+def test_workers_do_not_find_what_a_notebook_defines(monkeypatch):
+    monkeypatch.setattr(Numbers, "__module__", "__main__")
+    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    options = {"batch_size": 1, "num_workers": 1}
+    with pytest.raises(ValueError, match=r"Numbers is defined in a notebook .* num_workers to 0"):
+        make_loaders(Numbers(), Numbers(), EpochSampler(8), options)
+    train, _ = make_loaders(Numbers(), Numbers(), EpochSampler(8), {**options, "num_workers": 0})
+    assert train.num_workers == 0
+
+
 def begin(exp_dir: Path, conf: dict) -> None:
     (exp_dir / "checkpoints").mkdir(parents=True)
     (exp_dir / "checkpoints" / "last.ckpt").touch()
@@ -190,13 +203,25 @@ def test_a_training_starts_from_a_model_or_from_a_checkpoints_average(tmp_path):
     torch.save({"state_dict": {**state, "loss_func.window": torch.ones(1)}}, tmp_path / "last.ckpt")
     torch.save(trained.serialize(), tmp_path / "model.pth")
     for model, name in ((mine, "last.ckpt"), (again, "model.pth")):
-        experiment.start_from(model, str(tmp_path / name))
+        (seen,) = experiment.start_from(model, str(tmp_path / name))
+        assert seen["license"] == "unknown" and seen["non_commercial"], "nothing says what it saw"
         for value, wanted in zip(model.parameters(), trained.parameters(), strict=True):
             assert torch.equal(value, wanted)
     with pytest.raises(ValueError, match=r"model\.pth holds weights of another network"):
         experiment.start_from(KaraokeNet(size="tiny", depth=5), str(tmp_path / "model.pth"))
     with pytest.raises(FileNotFoundError, match=r"no checkpoint at .*none\.ckpt"):
         experiment.start_from(mine, str(tmp_path / "none.ckpt"))
+
+
+def test_what_the_first_weights_have_seen_goes_into_the_card(tmp_path):
+    model = KaraokeNet.from_pretrained("karaoke-small")
+    shipped = experiment.start_from(model, "karaoke-small")
+    assert any(work["non_commercial"] for work in shipped)
+    mine = {**shipped[0], "title": "Mine"}
+    again = items.join_licenses([shipped, [mine, shipped[1]]])
+    assert again == [*shipped, mine]
+    torch.save({**model.serialize(), "licenses": again}, tmp_path / "model.pth")
+    assert experiment.start_from(model, str(tmp_path / "model.pth")) == again
 
 
 @pytest.mark.parametrize("begins", [0.0, 4.0, 19.0])

@@ -2,7 +2,6 @@
 # What one band recorded: a model and its scores.
 #
 #   ./run.sh --corpus_dir ~/garage --tag first
-called_from=$PWD
 cd "$(dirname "$0")" || exit 1
 recipe=garage/KaraokeNet
 help_message="Train KaraokeNet on the band's songs, score it and publish it.

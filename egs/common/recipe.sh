@@ -8,6 +8,8 @@
 # A finished stage leaves a mark and is not repeated with the same options; a broken one goes on where it stopped.
 
 set -euo pipefail
+# Paths are meant as seen from where run.sh was called, which has gone to its own folder since.
+called_from=${OLDPWD:-$PWD}
 own_options=${own_options:-}
 stage=0
 stop_stage=4
@@ -31,6 +33,20 @@ Options (all as --name value):
 All other options go to train.py and stand in local/conf.yml, such as --epochs 10."
 . ../../common/parse_options.sh
 
+for name in stage stop_stage; do
+  if [[ ! ${!name} =~ ^[0-4]$ ]]; then
+    echo "$0: option --$name is '${!name}', expected 0 to 4 (--help says what they do)" >&2
+    exit 1
+  fi
+done
+if ((stage > stop_stage)); then
+  echo "$0: --stage $stage comes after --stop_stage $stop_stage: nothing is left to do" >&2
+  exit 1
+fi
+for ((n = 0; n < ${#train_options[@]}; n += 2)); do
+  file=$called_from/${train_options[n + 1]}
+  [[ ${train_options[n]} == --init && -f $file ]] && train_options[n + 1]=$file
+done
 if ! "$python_path" -c 'from importlib.util import find_spec; raise SystemExit(not find_spec("asteroid"))' 2>/dev/null; then
   echo "$0: $python_path has no asteroid: activate the environment of the package, or give --python_path" >&2
   exit 1
@@ -61,7 +77,7 @@ run_stage() {
 data_options=$recipe
 for name in $own_options; do
   value=${!name}
-  for file in "$value" "${called_from:-.}/$value"; do
+  for file in "$value" "$called_from/$value"; do
     [[ -f $file ]] && value=$(cksum <"$file")
   done
   data_options+=" --$name $value"
@@ -71,6 +87,10 @@ mkdir -p "$storage_dir"
 run_stage 0 "$storage_dir/.stage0.completed" "$data_options" get_audio
 run_stage 1 "$storage_dir/.stage1.completed" "$data_options" make_manifests
 [[ $stop_stage -ge 2 ]] || exit 0
+if [[ ! -f $storage_dir/train.jsonl || ! -f $storage_dir/valid.jsonl ]]; then
+  echo "$0: no train.jsonl and valid.jsonl in $storage_dir: run stages 0 and 1, or give --storage_dir" >&2
+  exit 1
+fi
 
 uuid=$("$python_path" -c 'import uuid; print(str(uuid.uuid4())[:8])')
 if [[ -z $tag && $stage -gt 3 ]]; then

@@ -24,6 +24,7 @@ from asteroid_karaoke.datasets import (
     read_licenses,
 )
 from asteroid_karaoke.experiment import start_from
+from asteroid_karaoke.items import join_licenses
 
 
 def main(conf: dict) -> None:
@@ -43,8 +44,7 @@ def main(conf: dict) -> None:
         torch.set_num_threads(conf["training"]["threads"])
 
     model = build(conf["net"])
-    if paths["init"]:
-        start_from(model, paths["init"])
+    seen_before = start_from(model, paths["init"]) if paths["init"] else []
     model.train()
     folder = Path(paths["data_dir"])
     mixing = Mixing(**{field.name: data[field.name] for field in fields(Mixing)})
@@ -55,7 +55,7 @@ def main(conf: dict) -> None:
         sample_rate=int(model.sample_rate),
         mixing=mixing,
         seed=conf["training"]["seed"],
-        licenses=read_licenses(folder),
+        licenses=join_licenses([seen_before, read_licenses(folder)]),
     )
     val_set = SongDataset(manifest.read(folder / "valid.jsonl"), int(model.sample_rate))
     train(conf, model, train_set, val_set, EpochSampler(len(train_set)), paths["resume"])

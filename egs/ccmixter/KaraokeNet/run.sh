@@ -4,7 +4,6 @@
 #   ./run.sh --ccmixter_zip ccmixter_corpus.zip --tag mine
 #   ./run.sh --stage 0 --stop_stage 1 --ccmixter_dir DIR
 #   ./run.sh --stage 3 --tag mine     # train again, or go on with exp/train_KaraokeNet_mine
-called_from=$PWD
 cd "$(dirname "$0")" || exit 1
 recipe=ccmixter/KaraokeNet
 help_message="Train KaraokeNet on the CCMixter corpus, score it and publish it.

@@ -3,7 +3,6 @@
 #
 #   ./run.sh --musdb18_dir DIR --decode true --tag mine
 #   ./run.sh --stage 3 --tag mine     # train again, or go on with exp/train_KaraokeNet_mine
-called_from=$PWD
 cd "$(dirname "$0")" || exit 1
 recipe=musdb18/KaraokeNet
 help_message="Train KaraokeNet on MUSDB18 or MUSDB18-HQ, score it and publish it.

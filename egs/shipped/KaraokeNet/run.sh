@@ -3,7 +3,6 @@
 #
 #   ./run.sh --source_dir DIR --tag long
 #   ./run.sh --stage 3 --tag long     # go on with exp/train_KaraokeNet_long
-called_from=$PWD
 cd "$(dirname "$0")" || exit 1
 recipe=shipped/KaraokeNet
 help_message="Train KaraokeNet as the weights that ship were trained.

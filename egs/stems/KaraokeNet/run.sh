@@ -3,7 +3,6 @@
 #
 #   ./run.sh --corpus_dir DIR --tag mine
 #   ./run.sh --stage 3 --tag mine     # train again, or go on with exp/train_KaraokeNet_mine
-called_from=$PWD
 cd "$(dirname "$0")" || exit 1
 recipe=stems/KaraokeNet
 help_message="Train KaraokeNet on folders of stems, score it and publish it.

@@ -4,7 +4,6 @@
 #
 #   ./run.sh --vocals_csv vocals.csv --music_csv music.csv --tag mine
 #   ./run.sh --stage 3 --tag mine     # train again, or go on with exp/train_KaraokeNet_mine
-called_from=$PWD
 cd "$(dirname "$0")" || exit 1
 recipe=youtube/KaraokeNet
 help_message="Fetch the tracks of two lists, train KaraokeNet on mixes of them, score and publish it.
