@@ -64,7 +64,7 @@ def check_segment(seconds: _Seconds, sample_rate: int) -> _Seconds:
     Raises:
         ValueError: It is not more than 0, or has no sample.
     """
-    if seconds is not None and not round(seconds * sample_rate) > 0:
+    if seconds is not None and not seconds * sample_rate >= 1:
         raise ValueError(
             f"segment is {seconds} s, expected more than 0: at least a sample of {sample_rate} Hz"
         )

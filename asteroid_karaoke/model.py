@@ -214,7 +214,7 @@ def read_model(name: str) -> dict:
         )
     if not isinstance(conf, dict) or not {"model_name", "model_args", "state_dict"} <= set(conf):
         raise ValueError(f"{name} is no model: expected what KaraokeNet.serialize() gives")
-    return {**conf, "licenses": card["trained_on"]} if card else conf
+    return {**conf, "licenses": card.get("trained_on")} if card else conf
 
 
 def _check_sum(path: Path) -> dict:

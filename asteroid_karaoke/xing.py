@@ -21,8 +21,10 @@ _HAS_FRAMES, _HAS_BYTES = 1, 2
 _SYNC = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")
 #: No frame is longer, in bytes; the header stands in the first.
 _FRAME_BYTES = 2048
-#: No mp3 has more, in bit/s; some beyond it for the last frame.
+#: No mp3 has more, in bit/s; some beyond it for rounding.
 _MOST_BITS = 1.05 * 320_000
+#: Samples that an encoder adds at most, at both ends: three of its frames.
+_PADDING = 3 * 1152
 
 
 def tells_length(path: Path, frames: int, sample_rate: int) -> bool:
@@ -47,7 +49,7 @@ def tells_length(path: Path, frames: int, sample_rate: int) -> bool:
             if not flags & _HAS_BYTES:
                 return True
         size = int.from_bytes(found["bytes"] or found["vbri_bytes"], "big")
-        if 8 * size * sample_rate > frames * _MOST_BITS:
+        if 8 * size * sample_rate > (frames + _PADDING) * _MOST_BITS:
             return False
         return not _sounds(file, _behind_tags(file, begin + size))
 

@@ -15,6 +15,7 @@ pytest.importorskip("python_stretch")
 from serving import PATIENCE, RATE, serving, song, wait
 from stand_ins import tiny_weights
 
+from asteroid_karaoke import audio
 from asteroid_karaoke.web import render
 
 
@@ -58,7 +59,7 @@ def test_what_nobody_waits_for_is_given_up(server, ready, monkeypatch):
             return both
 
     monkeypatch.setattr(render, "Stretcher", Slow)
-    monkeypatch.setattr(render, "_READ_FRAMES", 500)
+    monkeypatch.setattr(audio, "_BLOCK", 500)
     with order(server, ready, 3):
         wait(lambda: "rendered" in server.ask(f"/api/songs/{ready['id']}")[2], "the rendering")
     wait(lambda: "rendered" not in server.ask(f"/api/songs/{ready['id']}")[2], "its end")

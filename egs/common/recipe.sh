@@ -87,14 +87,13 @@ mkdir -p "$storage_dir"
 run_stage 0 "$storage_dir/.stage0.completed" "$data_options" get_audio
 run_stage 1 "$storage_dir/.stage1.completed" "$data_options" make_manifests
 [[ $stop_stage -ge 2 ]] || exit 0
-if [[ ! -f $storage_dir/train.jsonl || ! -f $storage_dir/valid.jsonl ]]; then
-  echo "$0: no train.jsonl and valid.jsonl in $storage_dir: run stages 0 and 1, or give --storage_dir" >&2
-  exit 1
-fi
-
 uuid=$("$python_path" -c 'import uuid; print(str(uuid.uuid4())[:8])')
 if [[ -z $tag && $stage -gt 3 ]]; then
   echo "$0: stage $stage needs an experiment: --tag NAME, one of: $(ls exp 2>/dev/null | sed 's/^train_KaraokeNet_//' | xargs)" >&2
+  exit 1
+fi
+if [[ ! -f $storage_dir/train.jsonl || ! -f $storage_dir/valid.jsonl ]]; then
+  echo "$0: no train.jsonl and valid.jsonl in $storage_dir: run stages 0 and 1, or give --storage_dir" >&2
   exit 1
 fi
 tag=${tag:-$uuid}
