@@ -14,19 +14,22 @@ def read_index(root: Path) -> dict[str, Row]:
     Paths may be written as on Windows; a cell that is not there is empty.
 
     Raises:
-        ValueError: It is no UTF-8, has no such column, or a path in it leads out of the folder.
+        ValueError: It is no table in UTF-8, has no such column, or a path leads out of the folder.
     """
     path = root / "index.csv"
     if not path.is_file():
         return {}
     try:
         # Excel puts a mark before the first column's name.
-        lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            table = csv.DictReader(file)
+            rows, columns = list(table), table.fieldnames or []
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no UTF-8 ({error}): save it as such") from error
-    rows = csv.DictReader(lines)
-    if "file" not in (rows.fieldnames or ()):
-        raise ValueError(f"{path} has columns {rows.fieldnames}, expected file among them")
+    except csv.Error as error:
+        raise ValueError(f"{path} is no table of commas ({error}): save it as such") from error
+    if "file" not in columns:
+        raise ValueError(f"{path} has columns {columns}, expected file among them")
     index = {}
     for row in rows:
         # What stands beyond the last column has None for a name, what is missing for a value.

@@ -5,51 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
+from stem_folders import RATE, build, prepare, save, tone
 
 from asteroid_karaoke import audio, manifest
 from recipes import stems
 from recipes.songs import split_of
 
-RATE = 44100
-
-
-def tone(
-    frequency: float, seconds: float = 1.0, level: float = 0.3, rate: int = RATE
-) -> np.ndarray:
-    """A stereo tone, `(2, time)`; a level of 0 is silence."""
-    time = np.arange(round(seconds * rate)) / rate
-    return np.float32(level) * np.sin(2 * np.pi * frequency * time, dtype=np.float32)[None].repeat(
-        2, 0
-    )
-
-
-def save(path: Path, samples: np.ndarray, rate: int = RATE) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, samples.T, rate)
-    return path
-
 
 @pytest.fixture
 def corpus(tmp_path) -> Path:
-    """Three good songs in different shapes, and pools."""
-    root = tmp_path / "corpus"
-    for name in ("one", "two"):
-        save(root / "albums" / name / "vocals.wav", tone(440))
-        save(root / "albums" / name / "accompaniment.flac", tone(110))
-    for name, frequency in (("drums", 60), ("bass", 90), ("guitar", 200), ("Lead vocal", 500)):
-        save(root / "band" / f"{name}.wav", tone(frequency, level=0.1))
-    save(root / "voice_only" / "anna" / "solo.ogg", tone(300))
-    save(root / "music_only" / "loop.wav", tone(80))
-    return root
-
-
-def prepare(corpus: Path, output: Path, **options) -> dict[str, manifest.Song]:
-    """All songs by their id, as the manifests give them back."""
-    splits = stems.prepare_stems(corpus, output, **options)
-    read = [song for name in splits for song in manifest.read(output / f"{name}.jsonl")]
-    assert len(read) == sum(map(len, splits.values()))
-    return {song.id: song for song in read}
+    return build(tmp_path / "corpus")
 
 
 def test_every_shape_of_song_gets_its_role(corpus, tmp_path):
@@ -193,13 +158,6 @@ def test_licence_and_artist_come_from_the_index_and_the_song(corpus, tmp_path):
         stems.find_songs(corpus)
 
 
-@pytest.mark.parametrize("path", ["../secret.wav", "/etc/secret.wav", "a/../../secret.wav"])
-def test_an_index_leads_nowhere_else(corpus, path):
-    (corpus / "index.csv").write_text(f"file\n{path}\n")
-    with pytest.raises(ValueError, match="expected paths inside its folder"):
-        stems.find_songs(corpus)
-
-
 def test_decoded_songs_are_not_taken_for_songs(corpus):
     with pytest.raises(ValueError, match="decode to a folder outside"):
         stems.prepare_stems(corpus, corpus / "out", decode=True)
@@ -226,52 +184,6 @@ def test_a_folder_can_say_the_split(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("row", "licence"),
-    [
-        ("file,artist,licence\nalbums/one,Anna,CC0-1.0\n", "CC0-1.0"),
-        ("\ufefffile,artist,licence\nalbums/one,Anna,CC0-1.0\n", "CC0-1.0"),
-        ("file,artist,license\nalbums\\one, Anna , CC0-1.0 \n\n,,\n", "CC0-1.0"),
-        ("file,artist,licence\nalbums/one,Anna\n", "unknown"),
-        ("file,artist,licence\nalbums/one/,Anna,CC0-1.0,more,than,columns\n", "CC0-1.0"),
-    ],
-)
-def test_an_index_as_spreadsheets_write_it(row, licence, corpus, tmp_path):
-    (corpus / "index.csv").write_bytes(row.encode())
-    songs = prepare(corpus, tmp_path / "out")
-    assert songs["albums/one"].licence == licence
-    assert all(songs[name].licence == "unknown" for name in ("albums/two", "band"))
-
-
-@pytest.mark.parametrize(
-    ("index", "complaint"),
-    [
-        (b"file,licence\nalbums/one,\xe9\n", "no UTF-8"),
-        (b"path\nalbums/one\n", "expected file among them"),
-        (b"file\n../elsewhere\n", "expected paths inside its folder"),
-        (b"file\nC:\\songs\\one\n", "expected paths inside its folder"),
-    ],
-)
-def test_an_index_that_can_not_be_read(index, complaint, corpus, tmp_path):
-    (corpus / "index.csv").write_bytes(index)
-    with pytest.raises(ValueError, match=complaint):
-        prepare(corpus, tmp_path / "out")
-
-
-def test_rows_of_an_index_that_name_no_sound_are_told(corpus, tmp_path, caplog):
-    rows = ["file,licence", "albums/one,CC0", "albums/oen,CC0", "voice_only/anna/solo.ogg,CC0"]
-    (corpus / "index.csv").write_text("\n".join(rows))
-    prepare(corpus, tmp_path / "out")
-    assert "albums/oen: is in index.csv, but no sound is there" in caplog.text
-    assert "albums/one:" not in caplog.text and "solo.ogg:" not in caplog.text
-
-
-def test_only_words_of_a_meta_json_are_taken(corpus, tmp_path):
-    meta = {"licence": ["CC0"], "license": "CC BY 4.0", "bpm": 120}
-    (corpus / "albums" / "one" / "meta.json").write_text(json.dumps(meta), encoding="utf-8-sig")
-    assert prepare(corpus, tmp_path / "out")["albums/one"].licence == "CC BY 4.0"
-
-
-@pytest.mark.parametrize(
     ("names", "vocals", "backing"),
     [
         (["vocals", "no_vocals"], {"vocals"}, {"no_vocals"}),
@@ -291,7 +203,7 @@ def test_which_files_are_the_voice_and_which_the_backing(names, vocals, backing,
     assert {Path(source).stem for source in song.accompaniment} == backing
 
 
-def test_a_voice_and_a_mix_are_no_song(tmp_path, caplog):
+def test_a_voice_and_a_mix_are_no_song(tmp_path):
     for name in ("vocals", "mix"):
         save(tmp_path / "corpus" / "song" / f"{name}.wav", tone(100))
     with pytest.raises(ValueError, match="no backing: add accompaniment"):
@@ -334,25 +246,3 @@ def test_the_command_line_ends_in_words_and_not_in_a_traceback(corpus, tmp_path,
     assert stems.main(["download", *storage, "--corpus_dir", str(corpus)]) == 0
     assert stems.main(["prepare", *storage, "--valid", "0.2", "--jobs", "1"]) == 0
     assert sum(len(manifest.read(path)) for path in (tmp_path / "out").glob("*.jsonl")) == 5
-
-
-def test_licences_stand_beside_the_manifests(corpus, tmp_path):
-    prepare(corpus, tmp_path / "out", valid=0, test=0)
-    (unknown,) = json.loads((tmp_path / "out" / "licenses.json").read_text())
-    assert unknown["license"] == "unknown" and unknown["non_commercial"] is True
-    (corpus / "index.csv").write_text("file,artist,title,licence\nalbums/one,Anna,One,CC0-1.0\n")
-    prepare(corpus, tmp_path / "out", valid=0, test=0)
-    known, unknown = json.loads((tmp_path / "out" / "licenses.json").read_text())
-    assert (known["author"], known["title"], known["non_commercial"]) == ("Anna", "One", False)
-    assert unknown == stems.LICENSE
-
-
-def test_the_card_names_what_is_trained_on_and_not_what_is_tested_on(corpus, tmp_path):
-    rows = ["file,artist,licence", "albums/one,Anna,CC0", "test/three,Bert,CC0"]
-    (corpus / "index.csv").write_text("\n".join(rows))
-    save(corpus / "test" / "three" / "vocals.wav", tone(440))
-    save(corpus / "test" / "three" / "accompaniment.wav", tone(110))
-    songs = prepare(corpus, tmp_path / "out", valid=0, test=0)
-    assert songs["test/three"].split == "test"
-    works = json.loads((tmp_path / "out" / "licenses.json").read_text())
-    assert [work["author"] for work in works] == ["Anna", stems.LICENSE["author"]]

@@ -149,17 +149,23 @@ def test_an_experiment_goes_on_with_what_it_was_begun_with(experiment):
     assert "Traceback" not in other.stdout + other.stderr
 
 
+def demo_without_songs(folder: Path) -> Path:
+    """A copy of the demo whose data is there, and empty."""
+    recipe = folder / "egs" / "demo" / "KaraokeNet"
+    shutil.copytree(DEMO, recipe, ignore=shutil.ignore_patterns("exp", "data"))
+    (folder / "egs" / "common").symlink_to(ROOT / "egs" / "common")
+    (recipe / "data").mkdir()
+    for name in ("train", "valid"):
+        (recipe / "data" / f"{name}.jsonl").write_text("")
+    return recipe
+
+
 def test_a_pretraining_that_was_broken_off_goes_on_as_it_was_begun(tmp_path):
     """With a stand-in for Python that writes down how train.py is called, and breaks off.
 
     Options that train.py has refused are not kept.
     """
-    recipe = tmp_path / "egs" / "demo" / "KaraokeNet"
-    shutil.copytree(DEMO, recipe, ignore=shutil.ignore_patterns("exp", "data"))
-    (tmp_path / "egs" / "common").symlink_to(ROOT / "egs" / "common")
-    (recipe / "data").mkdir()
-    for name in ("train", "valid"):
-        (recipe / "data" / f"{name}.jsonl").write_text("")
+    recipe = demo_without_songs(tmp_path)
     python = tmp_path / "python"
     begins = "[ -f refuse ] || touch exp/train_KaraokeNet_t/pretrain/conf.yml"
     python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit\necho "$@" >> calls\n{begins}\nexit 1\n')
@@ -177,6 +183,27 @@ def test_a_pretraining_that_was_broken_off_goes_on_as_it_was_begun(tmp_path):
     assert all("--phase pretrain --size tiny --lr 0.001" in call for call in calls)
     assert len(calls) == 4 and calls[0] == calls[1] == calls[2]
     assert calls[3] == calls[0] + " --num_workers 2"
+
+
+def test_weights_to_begin_with_are_meant_as_seen_from_where_it_was_called(tmp_path):
+    """A name that is no file there is left as it is: of weights that ship, or of the Hub."""
+    recipe = demo_without_songs(tmp_path)
+    (tmp_path / "my model.pth").write_text("no model")
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\n[ "$1" = -c ] && exit\nprintf "[%s]" "$@"\nexit 1\n')
+    python.chmod(0o755)
+    for name, seen in (
+        ("my model.pth", tmp_path / "my model.pth"),
+        (tmp_path / "my model.pth", tmp_path / "my model.pth"),
+        ("karaoke-small", "karaoke-small"),
+    ):
+        done = subprocess.run(
+            [recipe / "run.sh", "--stage", "3", "--python_path", python, "--init", name],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert f"[--init][{seen}]" in done.stdout
 
 
 def test_any_masker_trains_with_a_conf_that_has_a_size():

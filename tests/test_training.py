@@ -314,11 +314,15 @@ def test_it_stops_early_and_for_good(tmp_path, songs):
         assert log["val_loss"].count() == 2
 
 
-def test_the_last_epoch_is_validated_whatever_the_others_are(tmp_path, songs):
-    assert run(tmp_path / "exp", songs, epochs=3, val_every=2) == ""
+@pytest.mark.parametrize(("epochs", "every", "validated"), [(3, 2, [1, 2]), (1, 5, [0])])
+def test_the_last_epoch_is_validated_whichever_others_are(
+    epochs, every, validated, tmp_path, songs
+):
+    assert run(tmp_path / "exp", songs, epochs=epochs, val_every=every) == ""
     log = pd.read_csv(tmp_path / "exp" / "log.csv")
-    assert log.loc[log["val_loss"].notna(), "epoch"].tolist() == [1, 2]
-    assert len(json.loads((tmp_path / "exp" / "best_k_models.json").read_text())) == 2
+    assert log.loc[log["val_loss"].notna(), "epoch"].tolist() == validated
+    best = json.loads((tmp_path / "exp" / "best_k_models.json").read_text())
+    assert len(best) == len(validated)
 
 
 @pytest.mark.parametrize(

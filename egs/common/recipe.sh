@@ -87,6 +87,7 @@ mkdir -p "$storage_dir"
 run_stage 0 "$storage_dir/.stage0.completed" "$data_options" get_audio
 run_stage 1 "$storage_dir/.stage1.completed" "$data_options" make_manifests
 [[ $stop_stage -ge 2 ]] || exit 0
+
 uuid=$("$python_path" -c 'import uuid; print(str(uuid.uuid4())[:8])')
 if [[ -z $tag && $stage -gt 3 ]]; then
   echo "$0: stage $stage needs an experiment: --tag NAME, one of: $(ls exp 2>/dev/null | sed 's/^train_KaraokeNet_//' | xargs)" >&2
